@@ -1,0 +1,251 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The container engine, through the docker SDK: inspect, run a command inside, put a file in.
+
+Commands are lists and never see a TTY: one corrupts a binary stream (STACK_FACTS 16).
+"""
+
+import io
+import os
+import socket as socket_module
+import struct
+import tarfile
+import threading
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
+
+from .._core.errors import InputError, OutsideError, StateError
+from .._core.text import nearest
+
+try:
+    import docker
+    import docker.errors
+    import requests.exceptions
+except ImportError as import_error:
+    DOCKER_IMPORT_ERROR: Optional[ImportError] = import_error
+else:
+    DOCKER_IMPORT_ERROR = None
+
+# Docker's stream protocol: a byte for the stream, three of padding, four for the length (Engine API, "attach").
+_FRAME = struct.Struct(">BxxxL")
+_STDERR = 2
+_KEPT_STDERR_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class ExecResult:
+    """What a command inside a container left: its exit status and its output (stdout unless it went to a sink)."""
+
+    rc: int
+    stdout: bytes
+    stderr: str
+
+
+class Docker:
+    """A connection to one engine.
+
+    Arguments:
+        docker_host: the engine's URL; by default what DOCKER_HOST says, else the local socket.
+    """
+
+    def __init__(self, docker_host: Optional[str] = None) -> None:
+        if DOCKER_IMPORT_ERROR is not None:
+            raise OutsideError(
+                "The Python library docker is missing on this host: %s." % DOCKER_IMPORT_ERROR,
+                "Install Debian's python3-docker, or `pip install docker`, for the Python that Ansible uses here.",
+            )
+        self._url = docker_host or os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+        try:
+            self._client = docker.DockerClient(base_url=self._url, version="auto", timeout=60)
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            raise OutsideError(
+                "The container engine at %s doesn't answer: %s." % (self._url, str(error).rstrip(".")),
+                "Start it (`systemctl start docker`), or name another one with docker_host.",
+            ) from error
+        self._api = self._client.api
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._client.close()
+
+    def inspect(self, container: str) -> Dict[str, Any]:
+        """Return what ``docker inspect`` says of a container.
+
+        Raises:
+            StateError: there is no such container; the message names those that there are.
+        """
+        found = self.inspect_or_none(container)
+        if found is None:
+            names = sorted(name for item in self.containers() for name in item["names"])
+            near = nearest(container, names)
+            raise StateError(
+                "There is no container %s." % container,
+                "Did you mean %s?" % near if near else "There are: %s." % (", ".join(names) or "none at all"),
+            )
+        return found
+
+    def inspect_or_none(self, container: str) -> Optional[Dict[str, Any]]:
+        """Return what ``docker inspect`` says of a container, or None where there is none of that name."""
+        try:
+            found: Dict[str, Any] = self._api.inspect_container(container)
+            return found
+        except docker.errors.NotFound:
+            return None
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError("Container %s can't be inspected: %s." % (container, error)) from error
+
+    def require_running(self, container: str) -> Dict[str, Any]:
+        """Return the inspection of a container that runs.
+
+        Raises:
+            StateError: it doesn't exist, or doesn't run; the message says since when and with which exit status.
+        """
+        found = self.inspect(container)
+        state = found["State"]
+        if not state.get("Running"):
+            raise StateError(
+                "Container %s isn't running: it is %s since %s, with exit status %s."
+                % (container, state.get("Status"), str(state.get("FinishedAt"))[:19], state.get("ExitCode")),
+                "Start it (`docker start %s`), or see why it ended (`docker logs --tail 50 %s`)." % (container, container),
+            )
+        return found
+
+    def containers(self, labels: Sequence[str] = ()) -> List[Dict[str, Any]]:
+        """Return all containers, running or not: id, names, state and labels, from one request.
+
+        Arguments:
+            labels: only those that carry all of these (``key`` or ``key=value``).
+        """
+        try:
+            listed = self._api.containers(all=True, filters={"label": list(labels)} if labels else None)
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError("The engine at %s can't list its containers: %s." % (self._url, error)) from error
+        return [
+            {
+                "id": item["Id"],
+                "names": [name.lstrip("/") for name in item.get("Names") or []],
+                "state": item.get("State"),
+                "labels": item.get("Labels") or {},
+            }
+            for item in listed
+        ]
+
+    def remove_containers(self, labels: Sequence[str]) -> List[str]:
+        """Remove the containers that carry all of these labels, running or not; return their names."""
+        if not labels:
+            raise InputError("Containers are removed by label only, and no label was given.")
+        removed = []
+        for item in self.containers(labels):
+            try:
+                self._api.remove_container(item["id"], force=True, v=True)
+            except docker.errors.NotFound:
+                continue
+            except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+                raise OutsideError("Container %s can't be removed: %s." % (item["names"], error)) from error
+            removed.extend(item["names"])
+        return removed
+
+    def run(
+        self,
+        container: str,
+        argv: Sequence[str],
+        environment: Optional[Dict[str, str]] = None,
+        user: str = "",
+        stdin: Optional[Iterable[bytes]] = None,
+        sink: Optional[Callable[[bytes], Any]] = None,
+    ) -> ExecResult:
+        """Run a command inside a container and wait for its end.
+
+        Arguments:
+            argv: the command as a list; nothing secret in it.
+            environment: more variables for the command: the place for a password.
+            stdin: chunks to feed; its end closes the command's input.
+            sink: gets stdout chunk by chunk as it comes; without one stdout is collected.
+
+        Raises:
+            OutsideError: the engine refused or the connection broke. A command that fails is no error here.
+        """
+        collected: List[bytes] = []
+        errors: List[bytes] = []
+        out = sink or collected.append
+        try:
+            created = self._api.exec_create(
+                container, list(argv), stdin=stdin is not None, environment=environment, user=user, tty=False
+            )
+            stream = self._api.exec_start(created["Id"], socket=True, tty=False)
+            raw = getattr(stream, "_sock", stream)
+            raw.settimeout(None)
+            feeder = None
+            if stdin is not None:
+                feeder = threading.Thread(target=_feed, args=(raw, stdin), daemon=True)
+                feeder.start()
+            try:
+                _read_frames(raw, out, errors)
+            finally:
+                stream.close()
+            if feeder is not None:
+                feeder.join(timeout=10)
+            rc = self._api.exec_inspect(created["Id"])["ExitCode"]
+        except (docker.errors.APIError, requests.exceptions.RequestException, ConnectionError) as error:
+            raise OutsideError(
+                "`%s` can't be run in container %s: %s." % (argv[0], container, str(error).rstrip("."))
+            ) from error
+        # A container that is killed takes the command along, and the engine then knows no exit status.
+        return ExecResult(-1 if rc is None else int(rc), b"".join(collected), b"".join(errors).decode("utf-8", "replace"))
+
+    def put_file(self, container: str, path: str, data: bytes, mode: int = 0o600, uid: int = 0) -> None:
+        """Write one file, whole, into a running container; its folder must exist."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            member = tarfile.TarInfo(os.path.basename(path))
+            member.size, member.mode, member.uid, member.gid = len(data), mode, uid, uid
+            tar.addfile(member, io.BytesIO(data))
+        try:
+            self._api.put_archive(container, os.path.dirname(path) or "/", archive.getvalue())
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError("%s can't be written into container %s: %s." % (path, container, error)) from error
+
+
+def _feed(raw: Any, chunks: Iterable[bytes]) -> None:
+    """Send the chunks, then close our direction only: the command sees the end of its input."""
+    try:
+        for chunk in chunks:
+            raw.sendall(chunk)
+        raw.shutdown(socket_module.SHUT_WR)
+    except OSError:
+        # The command ended before it had read everything; its exit status says why.
+        return
+
+
+def _read_frames(raw: Any, out: Callable[[bytes], Any], errors: List[bytes]) -> None:
+    """Read the multiplexed stream to its end; stderr is kept up to a limit."""
+    buffer = bytearray()
+    kept = 0
+    stream, missing = 0, 0
+    while True:
+        received = raw.recv(256 * 1024)
+        if not received:
+            return
+        buffer += received
+        position = 0
+        while True:
+            if not missing:
+                if len(buffer) - position < _FRAME.size:
+                    break
+                stream, missing = _FRAME.unpack_from(buffer, position)
+                position += _FRAME.size
+                if not missing:
+                    continue
+            taken = min(missing, len(buffer) - position)
+            if not taken:
+                break
+            piece = bytes(buffer[position : position + taken])
+            position += taken
+            missing -= taken
+            if stream != _STDERR:
+                out(piece)
+            elif kept < _KEPT_STDERR_BYTES:
+                errors.append(piece)
+                kept += len(piece)
+        del buffer[:position]

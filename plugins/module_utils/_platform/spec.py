@@ -1,0 +1,157 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a description may hold: each field once, with its type.
+
+The walker in validate.py reads these; nothing else knows a field's name by heart. Ansible's own argument specs stop at
+fixed names and mix paths into sentences; a description is made of named things and reports every mistake by its path.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, Optional, Tuple
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a thing.
+
+    Arguments:
+        kind: str, int, bool, duration, schedule, list, dict, any; or map (of named things, each as ``fields`` has it).
+        required: whether it must be there.
+        default: its value where it is absent.
+        choices: the values that it may have.
+        elements: the kind of a list's items.
+        fields: what a dict, or each thing of a map, may hold; None lets a dict hold anything.
+    """
+
+    kind: str = "str"
+    required: bool = False
+    default: Any = None
+    choices: Tuple[str, ...] = ()
+    elements: str = "str"
+    fields: Optional[Dict[str, "Field"]] = field(default=None)
+
+
+CRITICALITIES = ("low", "medium", "high", "critical")
+
+CLUSTER = {
+    "container": Field(),
+    "host": Field(),
+    "port": Field("int"),
+    "unix_socket": Field(),
+    "superuser": Field(),
+    "password": Field(),
+    "maintenance_database": Field(default="postgres"),
+}
+
+RETENTION = {
+    name: Field("int") for name in ("keep", "last", "hourly", "daily", "weekly", "monthly", "yearly")
+}
+RETENTION["within"] = Field("duration")
+
+BACKUP = {
+    "schedule": Field("schedule", required=True),
+    "retention": Field("dict", fields=RETENTION, default={"last": 7}),
+    "verify": Field(choices=("hashed", "read"), default="read"),
+    "compression": Field(choices=("auto", "zstd", "gzip", "none"), default="auto"),
+    "folder": Field(),
+    "accept_gap": Field(),
+}
+
+EXPECT = {
+    "tables": Field("list"),
+    "policies": Field("int"),
+    "functions": Field("list"),
+    "rows": Field("dict"),
+}
+
+LEGACY = {
+    "database": Field(required=True),
+    "tables": Field(required=True),
+    "archive_schema": Field(required=True),
+}
+
+DATABASE = {
+    "cluster": Field(required=True),
+    "name": Field(),
+    "holds": Field(default=""),
+    "criticality": Field(choices=CRITICALITIES, default="medium"),
+    "rpo": Field("duration"),
+    "rto": Field("duration"),
+    "owner": Field(),
+    "owner_password": Field(),
+    "owner_password_file": Field(),
+    "adopt": Field("bool", default=False),
+    "connect_roles": Field("list"),
+    "extensions": Field("list"),
+    "prelude": Field(choices=("none", "postgrest")),
+    "migrations": Field("list"),
+    "expect": Field("dict", fields=EXPECT),
+    "expect_tables": Field("list"),
+    "legacy": Field("dict", fields=LEGACY),
+    "backup": Field("dict", fields=BACKUP),
+}
+
+SERVICE = {
+    "profile": Field(),
+    "container": Field(),
+    "service": Field(),
+    "compose_file": Field(required=True),
+    "project": Field(),
+    "files": Field("list"),
+    "profiles": Field("list"),
+    "env_files": Field("list"),
+    "database": Field(),
+    "postgrest": Field(),
+    "reaches_host": Field("bool", default=False),
+    "networks": Field("list"),
+    "health_url": Field(),
+    "ready_log": Field(),
+    "start": Field("list"),
+    "stop": Field("list"),
+}
+
+GATEWAY = {
+    "kind": Field(choices=("nginx",), default="nginx"),
+    "container": Field(required=True),
+    "file": Field(required=True),
+    "like": Field(default="/rest/v1/"),
+    "route": Field(required=True),
+    "url": Field(required=True),
+}
+
+APIKEY_FROM = {"file": Field(required=True), "variable": Field(required=True)}
+
+PROBE = {
+    "url": Field(required=True),
+    "apikey_from": Field("dict", fields=APIKEY_FROM),
+}
+
+POSTGREST = {
+    "compose_file": Field(required=True),
+    "project": Field(),
+    "files": Field("list"),
+    "env_files": Field("list"),
+    "service": Field(required=True),
+    "container": Field(),
+    "extends": Field(),
+    "database": Field(required=True),
+    "mode": Field(choices=("override", "inline"), default="override"),
+    "settings": Field("dict"),
+    "ready_url": Field(),
+    "gateway": Field("dict", fields=GATEWAY),
+    "probe": Field("dict", fields=PROBE),
+}
+
+NEIGHBOUR = {"url": Field(required=True), "required": Field("bool", default=False)}
+
+PLATFORM = {
+    "timezone": Field(default="UTC"),
+    "backup_root": Field(default="/backups"),
+    "state_dir": Field(default="/var/lib/bulkhead"),
+    "clusters": Field("map", required=True, fields=CLUSTER),
+    "databases": Field("map", default={}, fields=DATABASE),
+    "services": Field("map", default={}, fields=SERVICE),
+    "postgrest": Field("map", default={}, fields=POSTGREST),
+    "neighbours": Field("map", default={}, fields=NEIGHBOUR),
+}

@@ -1,0 +1,212 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read a description in one pass: every mistake by its path, or the description with its defaults filled in."""
+
+from typing import Any, Dict, List, Mapping, Optional
+
+from .._core.errors import DescriptionError, InputError
+from .._core.schedule import parse_schedule
+from .._core.text import format_duration, nearest, parse_duration
+from .spec import PLATFORM, Field
+
+_TYPE_NAMES = {"str": "a text", "int": "a whole number", "bool": "true or false", "list": "a list", "dict": "a mapping"}
+
+
+def validate(description: Any, profiles: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
+    """Return the description with profiles and defaults filled in; durations are seconds.
+
+    Arguments:
+        description: what the inventory's ``bulkhead_platform`` holds.
+        profiles: what is known of programs, by name (``roles/platform/vars/profiles``); the description wins.
+
+    Raises:
+        DescriptionError: with every mistake, each behind its path.
+    """
+    mistakes: List[str] = []
+    known = profiles or {}
+    platform = _read(Field("dict", fields=PLATFORM), _with_profiles(description, known), "", mistakes)
+    if isinstance(platform, dict):
+        _check_references(platform, known, mistakes)
+        _check_clusters(platform, mistakes)
+        _check_databases(platform, mistakes)
+        _check_schedules(platform, mistakes)
+    if mistakes:
+        raise DescriptionError(mistakes)
+    return dict(platform)
+
+
+def _with_profiles(description: Any, profiles: Mapping[str, Any]) -> Any:
+    """Fill in what the profiles of its services know about a database; anything that is said in the description wins."""
+    if not isinstance(description, dict) or not isinstance(description.get("databases"), dict):
+        return description
+    services = description.get("services")
+    filled = {name: dict(item) if isinstance(item, dict) else item for name, item in description["databases"].items()}
+    complete_services = dict(services) if isinstance(services, dict) else services
+    for name, service in (services or {}).items() if isinstance(services, dict) else ():
+        profile = profiles.get(service.get("profile")) if isinstance(service, dict) else None
+        if not isinstance(profile, dict):
+            continue
+        complete_services[name] = dict(profile.get("service") or {}, **service)
+        database = filled.get(service.get("database"))
+        # Only a database that is to be isolated is filled in: one that merely is backed up has no owner named.
+        if isinstance(database, dict) and database.get("owner"):
+            for field, value in (profile.get("database") or {}).items():
+                database.setdefault(field, value)
+    return dict(description, databases=filled, **({"services": complete_services} if isinstance(services, dict) else {}))
+
+
+def _read(field: Field, value: Any, path: str, mistakes: List[str]) -> Any:
+    """Return the value as its field says, or None after a mistake was noted."""
+    where = path or "bulkhead_platform"
+    if field.kind == "map":
+        if not isinstance(value, dict):
+            mistakes.append("%s: must be a mapping of named things." % where)
+            return None
+        item = Field("dict", fields=field.fields)
+        return {str(name): _read(item, entry, "%s.%s" % (path, name), mistakes) for name, entry in value.items()}
+    if field.kind == "dict":
+        return _read_dict(field, value, path, mistakes)
+    if field.kind == "list":
+        return _read_list(field, value, where, mistakes)
+    try:
+        return _read_scalar(field, value, where, mistakes)
+    except InputError as error:
+        mistakes.append("%s: %s" % (where, error))
+        return None
+
+
+def _read_dict(field: Field, value: Any, path: str, mistakes: List[str]) -> Any:
+    where = path or "bulkhead_platform"
+    if value is None and path:
+        value = {}
+    if not isinstance(value, dict):
+        mistakes.append("%s: must be a mapping, not %s." % (where, type(value).__name__))
+        return None
+    if field.fields is None:
+        return dict(value)
+    prefix = path + "." if path else ""
+    for name in value:
+        if name not in field.fields:
+            near = nearest(str(name), field.fields)
+            hint = "did you mean %s?" % near if near else "known are: %s." % ", ".join(field.fields)
+            mistakes.append("%s%s: no such field; %s" % (prefix, name, hint))
+    result = {}
+    for name, inner in field.fields.items():
+        if value.get(name) is not None:
+            result[name] = _read(inner, value[name], prefix + name, mistakes)
+        elif inner.required:
+            mistakes.append("%s%s: is missing." % (prefix, name))
+        else:
+            result[name] = inner.default
+    return result
+
+
+def _read_list(field: Field, value: Any, where: str, mistakes: List[str]) -> Any:
+    if not isinstance(value, list):
+        mistakes.append("%s: must be a list, not %s." % (where, type(value).__name__))
+        return None
+    for index, entry in enumerate(value):
+        if not isinstance(entry, (str, int)) or isinstance(entry, bool):
+            mistakes.append("%s[%d]: must be a text." % (where, index))
+    return [str(entry) for entry in value]
+
+
+def _read_scalar(field: Field, value: Any, where: str, mistakes: List[str]) -> Any:
+    if field.kind == "duration":
+        return parse_duration(value)
+    if field.kind == "bool":
+        if isinstance(value, bool):
+            return value
+    elif field.kind == "int":
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.strip().isdigit():
+            return int(value)
+    elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        text = str(value)
+        if field.choices and text not in field.choices:
+            near = nearest(text, field.choices)
+            raise InputError(
+                "%s is none of %s%s" % (text, ", ".join(field.choices), "; did you mean %s?" % near if near else ".")
+            )
+        return text
+    mistakes.append("%s: must be %s, not %r." % (where, _TYPE_NAMES.get(field.kind, "a text"), value))
+    return None
+
+
+def _things(platform: Mapping[str, Any], kind: str) -> Dict[str, Dict[str, Any]]:
+    """Return those things of a kind that could be read at all."""
+    return {name: item for name, item in (platform.get(kind) or {}).items() if isinstance(item, dict)}
+
+
+def _refer(path: str, name: Optional[str], kind: str, known: Mapping[str, Any], mistakes: List[str]) -> None:
+    if name is not None and name not in known:
+        near = nearest(name, known)
+        hint = "did you mean %s?" % near if near else "there are: %s." % (", ".join(known) or "none")
+        mistakes.append("%s: there is no %s %s; %s" % (path, kind, name, hint))
+
+
+def _check_references(platform: Mapping[str, Any], profiles: Mapping[str, Any], mistakes: List[str]) -> None:
+    clusters, databases = platform.get("clusters") or {}, platform.get("databases") or {}
+    for name, database in _things(platform, "databases").items():
+        _refer("databases.%s.cluster" % name, database.get("cluster"), "cluster", clusters, mistakes)
+        legacy = database.get("legacy") or {}
+        if legacy.get("database") is not None and legacy["database"] == (database.get("name") or name):
+            mistakes.append("databases.%s.legacy.database: is the database itself." % name)
+    for name, service in _things(platform, "services").items():
+        _refer("services.%s.database" % name, service.get("database"), "database", databases, mistakes)
+        _refer(
+            "services.%s.postgrest" % name, service.get("postgrest"), "PostgREST instance",
+            platform.get("postgrest") or {}, mistakes,
+        )
+        if profiles:
+            _refer("services.%s.profile" % name, service.get("profile"), "profile", profiles, mistakes)
+    for name, instance in _things(platform, "postgrest").items():
+        _refer("postgrest.%s.database" % name, instance.get("database"), "database", databases, mistakes)
+
+
+def _check_clusters(platform: Mapping[str, Any], mistakes: List[str]) -> None:
+    for name, cluster in _things(platform, "clusters").items():
+        if bool(cluster.get("container")) == bool(cluster.get("host") or cluster.get("unix_socket")):
+            mistakes.append("clusters.%s: name either container, or host (or unix_socket)." % name)
+
+
+def _check_databases(platform: Mapping[str, Any], mistakes: List[str]) -> None:
+    for name, database in _things(platform, "databases").items():
+        actual = database.get("name") or name
+        if "/" in actual or ".." in actual or "\0" in actual:
+            mistakes.append("databases.%s: a name with a slash or two dots can't name a backup folder." % name)
+        if len(actual.encode("utf-8")) > 63:
+            mistakes.append("databases.%s: Postgres cuts names after 63 bytes; this one has more." % name)
+        if not database.get("owner"):
+            for field in ("migrations", "legacy", "extensions", "owner_password", "owner_password_file", "prelude"):
+                if database.get(field):
+                    mistakes.append("databases.%s.owner: is missing, and %s needs one." % (name, field))
+                    break
+        retention = (database.get("backup") or {}).get("retention")
+        if isinstance(retention, dict):
+            if not any(retention.get(rule) for rule in retention):
+                mistakes.append("databases.%s.backup.retention: would keep nothing; say last: N, or within, daily, …" % name)
+            if any(isinstance(value, int) and value < 0 for value in retention.values()):
+                mistakes.append("databases.%s.backup.retention: a count below nothing." % name)
+
+
+def _check_schedules(platform: Mapping[str, Any], mistakes: List[str]) -> None:
+    timezone = str(platform.get("timezone") or "UTC")
+    for name, database in _things(platform, "databases").items():
+        backup = database.get("backup") or {}
+        if not backup.get("schedule"):
+            continue
+        path = "databases.%s.backup.schedule" % name
+        try:
+            gap_s = parse_schedule(backup["schedule"], timezone).widest_gap_s()
+        except InputError as error:
+            mistakes.append("%s: %s" % (path, error))
+            continue
+        rpo_s = database.get("rpo")
+        if rpo_s and gap_s > rpo_s and not backup.get("accept_gap"):
+            mistakes.append(
+                "%s: leaves up to %s between two dumps, and the RPO is %s. Dump more often, state a longer rpo, or accept it"
+                " with a reason in backup.accept_gap." % (path, format_duration(gap_s), format_duration(rpo_s))
+            )
