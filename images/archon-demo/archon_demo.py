@@ -4,11 +4,9 @@
     archon_demo.py server | mcp | agents | ui     serve it
     archon_demo.py healthcheck                    ask the service in this container for its health
 
-It keeps nothing: every answer about settings is read at that moment through the REST gateway at $SUPABASE_URL, with the key
-$SUPABASE_SERVICE_KEY, so that what a scenario changes shows in the next answer.
+It keeps nothing: every answer about settings is read at that moment through the REST gateway at $SUPABASE_URL, with
+the key $SUPABASE_SERVICE_KEY, so that what a scenario changes shows in the next answer.
 """
-
-from __future__ import annotations
 
 import json
 import os
@@ -39,7 +37,10 @@ class RestError(Exception):
 
 
 def log(level: str, message: str) -> None:
-    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} | {os.environ.get('ARCHON_SERVICE', 'archon')} | {level} | {message}", flush=True)
+    print(
+        f"{time.strftime('%Y-%m-%d %H:%M:%S')} | {os.environ.get('ARCHON_SERVICE', 'archon')} | {level} | {message}",
+        flush=True,
+    )
 
 
 def rest(query: str) -> list[dict[str, Any]]:
@@ -120,7 +121,7 @@ class Handler(BaseHTTPRequestHandler):
         except RestError as error:
             self.reply(503, json.dumps({"status": "unhealthy", "service": name, "error": str(error)}))
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - the base class asks for this name
 
 
 def announce_settings() -> None:

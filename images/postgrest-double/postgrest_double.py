@@ -2,12 +2,10 @@
 """A small double of PostgREST. This is NOT PostgREST.
 
 Scenarios need something that fails, retries, reloads and answers as PostgREST does, and no package registry ships the
-server. This program keeps to what was read off PostgREST 13 and 14: which situation answers which status and code, when the
-process ends, and how it retries and reloads. It reads and writes rows of single tables; README.md lists what it covers.
-What it doesn't cover it refuses with 501 and says so, instead of answering something half right.
+server. This program keeps to what was read off PostgREST 13 and 14: which situation answers which status and code, when
+the process ends, and how it retries and reloads. It reads and writes rows of single tables; README.md lists what it
+covers. What it doesn't cover it refuses with 501 and says so, instead of answering something half right.
 """
-
-from __future__ import annotations
 
 import base64
 import difflib
@@ -30,8 +28,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Optional
 
 import psycopg2
-import psycopg2.extensions
 from psycopg2 import sql
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 NAME = "PostgREST double"
 VERSION = "1"
@@ -79,9 +77,16 @@ def as_int(text: Optional[str], default: Optional[int]) -> Optional[int]:
 
 def as_bool(text: Optional[str], default: bool) -> bool:
     """A bad boolean silently becomes the default, as with the real server."""
-    return {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}.get(
-        (text or "").strip().lower(), default
-    )
+    return {
+        "true": True,
+        "yes": True,
+        "on": True,
+        "1": True,
+        "false": False,
+        "no": False,
+        "off": False,
+        "0": False,
+    }.get((text or "").strip().lower(), default)
 
 
 @dataclass(frozen=True)
@@ -90,12 +95,12 @@ class Settings:
     app: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
         raw = {name[6:].lower(): value for name, value in environ.items() if name.startswith("PGRST_")}
         app = {name[13:]: value for name, value in raw.items() if name.startswith("app_settings_")}
         return cls({name: value for name, value in raw.items() if not name.startswith("app_settings_")}, app)
 
-    def overlaid(self, of_database: Mapping[str, str]) -> Settings:
+    def overlaid(self, of_database: Mapping[str, str]) -> "Settings":
         """These settings with those of the database on top, as far as they may change in a running process."""
         raw = {**self.raw, **{k: v for k, v in of_database.items() if k in RELOADABLE}}
         app = {**self.app, **{k[13:]: v for k, v in of_database.items() if k.startswith("app.settings.")}}
@@ -142,7 +147,7 @@ class Settings:
     def host(self) -> str:
         # The real server's "!4" and the like mean "any address".
         value = self.raw.get("server_host", "!4")
-        return "0.0.0.0" if value.startswith("!") or value == "*" else value  # noqa: S104 - it is for a container
+        return "0.0.0.0" if value.startswith("!") or value == "*" else value
 
     @property
     def port(self) -> int:
@@ -193,7 +198,7 @@ class Settings:
 # --- errors ---------------------------------------------------------------------------------------------------------
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """An answer that is no success: status, code, message, details, hint."""
 
     def __init__(
@@ -204,8 +209,8 @@ class Refusal(Exception):
         self.body = {"code": code, "details": details, "hint": hint, "message": message}
 
 
-def not_covered(what: str) -> Refusal:
-    return Refusal(501, "DOUBLE", f"{what} is not covered by this double of PostgREST")
+def not_covered(what: str) -> RefusalError:
+    return RefusalError(501, "DOUBLE", f"{what} is not covered by this double of PostgREST")
 
 
 STATUS_OF_STATE = {
@@ -218,7 +223,7 @@ STATUS_OF_CLASS = {
 }  # fmt: skip
 
 
-def refusal_of(error: psycopg2.Error, authenticated: bool) -> Refusal:
+def refusal_of(error: psycopg2.Error, authenticated: bool) -> RefusalError:
     state = error.pgcode or ""
     diag = error.diag
     message = diag.message_primary or str(error).strip()
@@ -228,7 +233,7 @@ def refusal_of(error: psycopg2.Error, authenticated: bool) -> Refusal:
         status = 401
     else:
         status = STATUS_OF_STATE.get(state, STATUS_OF_CLASS.get(state[:2], 400))
-    return Refusal(status, state, message, diag.message_detail, diag.message_hint)
+    return RefusalError(status, state, message, diag.message_detail, diag.message_hint)
 
 
 def connection_is_lost(error: psycopg2.Error) -> bool:
@@ -247,38 +252,40 @@ def unpadded(text: str) -> bytes:
 
 def claims_of(token: str, settings: Settings) -> dict[str, Any]:
     if settings.jwt_secret is None:
-        raise Refusal(500, "PGRST300", "Server lacks JWT secret")
+        raise RefusalError(500, "PGRST300", "Server lacks JWT secret")
     parts = token.split(".")
     if not token:
-        raise Refusal(401, "PGRST301", "Empty JWT is sent in Authorization header")
+        raise RefusalError(401, "PGRST301", "Empty JWT is sent in Authorization header")
     if len(parts) != 3:
-        raise Refusal(401, "PGRST301", f"Expected 3 parts in JWT; got {len(parts)}")
+        raise RefusalError(401, "PGRST301", f"Expected 3 parts in JWT; got {len(parts)}")
     try:
         header = json.loads(unpadded(parts[0]))
         claims = json.loads(unpadded(parts[1]))
         signature = unpadded(parts[2])
     except ValueError:
-        raise Refusal(401, "PGRST301", "JWT cryptographic operation failed") from None
+        raise RefusalError(401, "PGRST301", "JWT cryptographic operation failed") from None
     if not isinstance(header, dict) or header.get("alg") != "HS256":
-        raise Refusal(401, "PGRST301", "Wrong or unsupported encoding algorithm")
+        raise RefusalError(401, "PGRST301", "Wrong or unsupported encoding algorithm")
     expected = hmac.new(settings.jwt_secret.encode(), f"{parts[0]}.{parts[1]}".encode(), hashlib.sha256).digest()
     if not hmac.compare_digest(expected, signature):
-        raise Refusal(401, "PGRST301", "No suitable key or wrong key type", "None of the keys was able to decode the JWT")
+        raise RefusalError(
+            401, "PGRST301", "No suitable key or wrong key type", "None of the keys was able to decode the JWT"
+        )
     if not isinstance(claims, dict):
-        raise Refusal(401, "PGRST303", "Parsing claims failed")
+        raise RefusalError(401, "PGRST303", "Parsing claims failed")
     now = time.time()
     for name in ("exp", "nbf", "iat"):
         if name in claims and not isinstance(claims[name], (int, float)):
-            raise Refusal(401, "PGRST303", f"The JWT '{name}' claim must be a number")
+            raise RefusalError(401, "PGRST303", f"The JWT '{name}' claim must be a number")
     if "exp" in claims and claims["exp"] + CLOCK_SKEW_SECONDS < now:
-        raise Refusal(401, "PGRST303", "JWT expired")
+        raise RefusalError(401, "PGRST303", "JWT expired")
     if "nbf" in claims and claims["nbf"] - CLOCK_SKEW_SECONDS > now:
-        raise Refusal(401, "PGRST303", "JWT not yet valid")
+        raise RefusalError(401, "PGRST303", "JWT not yet valid")
     if "iat" in claims and claims["iat"] - CLOCK_SKEW_SECONDS > now:
-        raise Refusal(401, "PGRST303", "JWT issued at future")
+        raise RefusalError(401, "PGRST303", "JWT issued at future")
     audience = settings.raw.get("jwt_aud")
     if audience and claims.get("aud") not in (None, audience) and audience not in (claims.get("aud") or []):
-        raise Refusal(401, "PGRST303", "JWT not in audience")
+        raise RefusalError(401, "PGRST303", "JWT not in audience")
     return claims
 
 
@@ -343,7 +350,7 @@ class Pool:
     @contextmanager
     def connection(self) -> Iterator[Any]:
         if not self.slots.acquire(timeout=10):
-            raise Refusal(504, "PGRST003", "Timed out acquiring connection from connection pool.")
+            raise RefusalError(504, "PGRST003", "Timed out acquiring connection from connection pool.")
         try:
             with self.lock:
                 connection = self.idle.pop() if self.idle else None
@@ -351,9 +358,7 @@ class Pool:
             try:
                 yield connection
             finally:
-                if connection.closed:
-                    connection.close()
-                elif connection.info.transaction_status != psycopg2.extensions.TRANSACTION_STATUS_IDLE:
+                if connection.closed or connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
                     connection.close()
                 else:
                     with self.lock:
@@ -483,8 +488,8 @@ LOWER_FIRST = "The lower boundary must be lower than or equal to the upper bound
 RESERVED = ("select", "order", "limit", "offset", "columns", "on_conflict", "and", "or", "not.and", "not.or")
 
 
-def parse_error(message: str, details: Optional[str] = None) -> Refusal:
-    return Refusal(400, "PGRST100", message, details)
+def parse_error(message: str, details: Optional[str] = None) -> RefusalError:
+    return RefusalError(400, "PGRST100", message, details)
 
 
 def split_list(text: str) -> list[str]:
@@ -503,7 +508,7 @@ def split_list(text: str) -> list[str]:
         else:
             current += char
         index += 1
-    return values + [current] if text else []
+    return [*values, current] if text else []
 
 
 def column_names(text: str, parameter: str) -> list[str]:
@@ -546,7 +551,9 @@ def order_sql(text: str) -> sql.Composable:
         allowed = {"asc": "ASC", "desc": "DESC", "nullsfirst": "NULLS FIRST", "nullslast": "NULLS LAST"}
         if not name or any(word not in allowed for word in words) or "(" in term or "->" in name:
             raise parse_error(f'"failed to parse order ({text})"')
-        terms.append(sql.SQL(" ").join([sql.SQL("t.{}").format(sql.Identifier(name)), *(sql.SQL(allowed[w]) for w in words)]))
+        terms.append(
+            sql.SQL(" ").join([sql.SQL("t.{}").format(sql.Identifier(name)), *(sql.SQL(allowed[w]) for w in words)])
+        )
     return sql.SQL(" ORDER BY ") + sql.SQL(", ").join(terms)
 
 
@@ -564,7 +571,7 @@ class Query:
     singular: bool
 
     @classmethod
-    def of(cls, text: str, headers: Mapping[str, str], ranged: bool) -> Query:
+    def of(cls, text: str, headers: Mapping[str, str], ranged: bool) -> "Query":
         pairs = urllib.parse.parse_qsl(text, keep_blank_values=True)
         single = {name: value for name, value in pairs if name in RESERVED}
         for name in ("and", "or", "not.and", "not.or", "on_conflict"):
@@ -589,7 +596,7 @@ class Query:
         if match:
             first, last = int(match.group(1)), match.group(2)
             if last and int(last) < first:
-                raise Refusal(416, "PGRST103", "Requested range not satisfiable", LOWER_FIRST)
+                raise RefusalError(416, "PGRST103", "Requested range not satisfiable", LOWER_FIRST)
             offset += first
             if last:
                 limit = int(last) - first + 1 if limit is None else min(limit, int(last) - first + 1)
@@ -606,7 +613,9 @@ class Query:
 
     @property
     def selected(self) -> sql.Composable:
-        names = [sql.SQL("t.*") if name == "*" else sql.SQL("t.{}").format(sql.Identifier(name)) for name in self.select]
+        names = [
+            sql.SQL("t.*") if name == "*" else sql.SQL("t.{}").format(sql.Identifier(name)) for name in self.select
+        ]
         return sql.SQL(", ").join(names) if names else sql.SQL("t.*")
 
     @property
@@ -619,19 +628,21 @@ def payload_of(body: bytes, query: Query, known: list[str], table: str) -> tuple
     try:
         document = json.loads(body or b"{}")
     except ValueError:
-        raise Refusal(400, "PGRST102", "Empty or invalid json") from None
+        raise RefusalError(400, "PGRST102", "Empty or invalid json") from None
     rows = document if isinstance(document, list) else [document]
     if not all(isinstance(row, dict) for row in rows):
-        raise Refusal(400, "PGRST102", "Empty or invalid json")
+        raise RefusalError(400, "PGRST102", "Empty or invalid json")
     if query.columns is not None:
         columns = query.columns
     else:
         columns = list(rows[0]) if rows else []
         if any(set(row) != set(columns) for row in rows):
-            raise Refusal(400, "PGRST102", "All object keys must match")
+            raise RefusalError(400, "PGRST102", "All object keys must match")
     for column in columns:
         if column not in known:
-            raise Refusal(400, "PGRST204", f"Could not find the '{column}' column of '{table}' in the schema cache")
+            raise RefusalError(
+                400, "PGRST204", f"Could not find the '{column}' column of '{table}' in the schema cache"
+            )
     return rows, columns
 
 
@@ -662,12 +673,12 @@ class Request:
             return Answer(200, headers={"Allow": "OPTIONS,GET,HEAD,POST,PATCH,DELETE"})
         tables = self.state.tables
         if tables is None:
-            raise Refusal(503, "PGRST002", "Could not query the database for the schema cache. Retrying.")
+            raise RefusalError(503, "PGRST002", "Could not query the database for the schema cache. Retrying.")
         role = self.role()
         if self.method not in ("GET", "HEAD", "POST", "PATCH", "DELETE"):
             if self.method == "PUT":
                 raise not_covered("PUT")
-            raise Refusal(405, "PGRST117", f"Unsupported HTTP method: {self.method}")
+            raise RefusalError(405, "PGRST117", f"Unsupported HTTP method: {self.method}")
         schema = self.schema()
         if self.path == "/":
             return self.transaction(role, schema, lambda cursor: self.root(cursor, schema, tables))
@@ -675,10 +686,10 @@ class Request:
             raise not_covered("calling functions")
         name = self.path[1:]
         if "/" in name:
-            raise Refusal(404, "PGRST125", "Invalid path specified in request URL")
+            raise RefusalError(404, "PGRST125", "Invalid path specified in request URL")
         if (schema, name) not in tables:
             near = difflib.get_close_matches(name, [t for s, t in tables if s == schema], 1, 0.6)
-            raise Refusal(
+            raise RefusalError(
                 404,
                 "PGRST205",
                 f"Could not find the table '{schema}.{name}' in the schema cache",
@@ -692,7 +703,7 @@ class Request:
         if self.method == "DELETE":
             if self.query_text == "" and self.body:
                 raise not_covered("a DELETE with a body")
-            statement = sql.SQL("DELETE FROM {} t{}").format(table, query.where)
+            statement: sql.Composable = sql.SQL("DELETE FROM {} t{}").format(table, query.where)
         else:
             statement = self.writing(table, query, known, name)
         return self.transaction(role, schema, lambda cursor: self.write(cursor, statement, query, name))
@@ -706,7 +717,7 @@ class Request:
                 self.authenticated = True
                 return role
         if self.settings.anon_role is None:
-            raise Refusal(401, "PGRST302", "Anonymous access is disabled")
+            raise RefusalError(401, "PGRST302", "Anonymous access is disabled")
         self.claims = {**self.claims, "role": self.settings.anon_role}
         return self.settings.anon_role
 
@@ -716,7 +727,7 @@ class Request:
         wanted = self.headers.get(header) or schemas[0]
         if wanted not in schemas:
             hint = f"Only the following schemas are exposed: {', '.join(schemas)}"
-            raise Refusal(406, "PGRST106", f"Invalid schema: {wanted}", hint=hint)
+            raise RefusalError(406, "PGRST106", f"Invalid schema: {wanted}", hint=hint)
         return wanted
 
     def transaction(self, role: str, schema: str, work: Any) -> Answer:
@@ -742,7 +753,7 @@ class Request:
                 self.state.lost()
                 if error.pgcode is None:
                     message = "Database connection error. Retrying the connection."
-                    raise Refusal(503, "PGRST000", message, str(error).strip()) from None
+                    raise RefusalError(503, "PGRST000", message, str(error).strip()) from None
             raise refusal_of(error, self.authenticated) from None
 
     def variables(self, schema: str) -> list[tuple[str, str]]:
@@ -771,13 +782,16 @@ class Request:
             " 'SELECT, INSERT, UPDATE, DELETE')",
             (names, schema),
         )
-        paths = {"/": {}, **{f"/{row[0]}": {"get": {}, "post": {}, "patch": {}, "delete": {}} for row in cursor.fetchall()}}
+        verbs: dict[str, Any] = {"get": {}, "post": {}, "patch": {}, "delete": {}}
+        paths = {"/": {"get": {}}, **{f"/{row[0]}": verbs for row in cursor.fetchall()}}
         description = {
             "swagger": "2.0",
             "info": {"title": f"{NAME}: a double, not PostgREST", "version": VERSION},
             "paths": paths,
         }
-        return Answer(200, json.dumps(description).encode(), {"Content-Type": "application/openapi+json; charset=utf-8"})
+        return Answer(
+            200, json.dumps(description).encode(), {"Content-Type": "application/openapi+json; charset=utf-8"}
+        )
 
     def read(self, cursor: Any, table: sql.Composable, query: Query) -> Answer:
         limit = query.limit
@@ -799,7 +813,7 @@ class Request:
             total = cursor.fetchone()[0]
             if query.offset > 0 and query.offset >= total:
                 details = f"An offset of {query.offset} was requested, but there are only {total} rows."
-                raise Refusal(416, "PGRST103", "Requested range not satisfiable", details)
+                raise RefusalError(416, "PGRST103", "Requested range not satisfiable", details)
         answer = self.rows(200 if total is None or count >= total else 206, text, count, query)
         answer.headers["Content-Range"] = content_range(query.offset, count, total)
         return answer
@@ -809,7 +823,7 @@ class Request:
             return Answer(status, text.encode(), {"Content-Type": "application/json; charset=utf-8"})
         if count != 1:
             details = f"The result contains {count} rows"
-            raise Refusal(406, "PGRST116", "Cannot coerce the result to a single JSON object", details)
+            raise RefusalError(406, "PGRST116", "Cannot coerce the result to a single JSON object", details)
         kind = "application/vnd.pgrst.object+json; charset=utf-8"
         return Answer(status, json.dumps(json.loads(text)[0]).encode(), {"Content-Type": kind})
 
@@ -821,12 +835,14 @@ class Request:
                 if rows and query.columns is None:
                     return sql.SQL("INSERT INTO {} AS t DEFAULT VALUES").format(table)
                 return sql.SQL("INSERT INTO {} AS t SELECT * FROM {} WHERE false").format(table, table)
-            return sql.SQL("INSERT INTO {} AS t ({}) SELECT {} FROM json_populate_recordset(null::{}, {}::json) p").format(
-                table, names, sql.SQL(", ").join(sql.SQL("p.{}").format(sql.Identifier(c)) for c in columns), table,
-                sql.Literal(json.dumps(rows)),
-            )  # fmt: skip
+            insert = sql.SQL(
+                "INSERT INTO {table} AS t ({names}) SELECT {values}"
+                " FROM json_populate_recordset(null::{table}, {rows}::json) p"
+            )
+            values = sql.SQL(", ").join(sql.SQL("p.{}").format(sql.Identifier(column)) for column in columns)
+            return insert.format(table=table, names=names, values=values, rows=sql.Literal(json.dumps(rows)))
         if len(rows) != 1:
-            raise Refusal(400, "PGRST102", "Empty or invalid json")
+            raise RefusalError(400, "PGRST102", "Empty or invalid json")
         if not columns:
             return sql.SQL("DELETE FROM {} t WHERE false").format(table)
         sets = sql.SQL(", ").join(sql.SQL("{0} = p.{0}").format(sql.Identifier(column)) for column in columns)
@@ -896,7 +912,7 @@ class ApiHandler(Handler):
         body = self.rfile.read(int(headers.get("Content-Length") or 0))
         try:
             answer = Request(self.state, self.command, self.path, headers, body).answer()
-        except Refusal as refusal:
+        except RefusalError as refusal:
             answer = Answer(refusal.status, json.dumps(refusal.body).encode())
             answer.headers["Content-Type"] = "application/json; charset=utf-8"
             if refusal.status == 401:
@@ -936,7 +952,7 @@ class AdminHandler(Handler):
             answer = Answer(404)
         self.send(answer)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - the base class asks for this name
 
 
 class Server(ThreadingHTTPServer):
@@ -961,7 +977,7 @@ def ask_ready(settings: Settings) -> int:
         return 1
     try:
         url = f"http://127.0.0.1:{settings.admin_port}/ready"
-        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310 - a fixed http address
+        with urllib.request.urlopen(url, timeout=5) as response:
             return 0 if response.status == 200 else 1
     except OSError as error:
         print(f"ERROR: {error}", file=sys.stderr)

@@ -1,9 +1,7 @@
 """The double of PostgREST against what was read off the real server, line by line, in real containers.
 
-Without a Docker engine or without the images these tests fail: they are what the scenarios' trust in the double rests on.
+Without a Docker engine or without the images these tests fail: the scenarios' trust in the double rests on them.
 """
-
-from __future__ import annotations
 
 import base64
 import hashlib
@@ -147,11 +145,11 @@ class Rest:
     def is_ready(self) -> bool:
         return self.admin("/ready").status_code == 200
 
-    def ready(self, seconds: float = WAIT_SECONDS) -> Rest:
+    def ready(self, seconds: float = WAIT_SECONDS) -> "Rest":
         eventually("the double is ready", self.is_ready, seconds)
         return self
 
-    def up(self) -> Rest:
+    def up(self) -> "Rest":
         eventually("the double is alive", lambda: self.admin("/live").status_code == 200)
         return self
 
@@ -225,9 +223,7 @@ def double(engine: Any, network: Any, database: Database) -> Iterator[Starter]:
 def shared(engine: Any, network: Any, database: Database) -> Iterator[Rest]:
     """One that all is well with, for what needs no settings of its own."""
     made: list[Any] = []
-    yield start(
-        engine, network, made, database.uri(), db_schemas="public,storage", app_settings_colour="blue"
-    ).ready()
+    yield start(engine, network, made, database.uri(), db_schemas="public,storage", app_settings_colour="blue").ready()
     removed_afterwards(made)
 
 
@@ -250,7 +246,9 @@ def test_all_well(shared: Rest) -> None:
     assert shared.ask("/fruit").json()["hint"] == "Perhaps you meant the table 'public.fruits'"
 
 
-@pytest.mark.parametrize("fault", ["database-missing", "server-down", "host-unresolvable", "uri-malformed", "schema-missing"])
+@pytest.mark.parametrize(
+    "fault", ["database-missing", "server-down", "host-unresolvable", "uri-malformed", "schema-missing"]
+)
 def test_no_schema_cache(double: Starter, database: Database, network: Any, fault: str) -> None:
     settings: dict[str, str] = {}
     uri = database.uri()
@@ -348,7 +346,11 @@ def test_new_table_is_seen_after_a_reload_only(shared: Rest, database: Database,
 
 def test_notifications_are_debounced(shared: Rest, database: Database) -> None:
     def loads() -> float:
-        line = next(n for n in shared.admin("/metrics").text.splitlines() if n.startswith("pgrst_schema_cache_loads_total") and "SUCCESS" in n)
+        line = next(
+            n
+            for n in shared.admin("/metrics").text.splitlines()
+            if n.startswith("pgrst_schema_cache_loads_total") and "SUCCESS" in n
+        )
         return float(line.split()[-1])
 
     before = loads()
@@ -449,7 +451,9 @@ def test_says_that_it_is_a_double(shared: Rest, database: Database) -> None:
     answer = shared.ask("/fruits")
     assert "a double, not PostgREST" in answer.headers["Server"]
     assert "this is not PostgREST" in shared.logs()
-    rows = database.run("SELECT DISTINCT application_name, datname FROM pg_stat_activity WHERE usename = 'authenticator'")
+    rows = database.run(
+        "SELECT DISTINCT application_name, datname FROM pg_stat_activity WHERE usename = 'authenticator'"
+    )
     assert rows
     assert all(name.startswith("PostgREST") and datname == "postgres" for name, datname in rows)
 
@@ -490,7 +494,9 @@ def test_ranges_and_counts(shared: Rest) -> None:
 
 def test_writing(shared: Rest, database: Database) -> None:
     back = {"Prefer": "return=representation"}
-    made = shared.ask("/fruits", "POST", json=[{"id": 10, "name": "fig"}, {"id": 11, "name": "100% \"kiwi\""}], headers=back)
+    made = shared.ask(
+        "/fruits", "POST", json=[{"id": 10, "name": "fig"}, {"id": 11, "name": '100% "kiwi"'}], headers=back
+    )
     assert (made.status_code, [row["name"] for row in made.json()]) == (201, ["fig", '100% "kiwi"'])
     assert outcome(shared.ask("/fruits", "POST", json={"id": 10, "name": "fig"})) == (409, "23505")
     assert outcome(shared.ask("/fruits", "POST", json={"weight": 1})) == (400, "PGRST204")

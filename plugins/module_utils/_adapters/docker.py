@@ -6,6 +6,7 @@
 Commands are lists and never see a TTY: one corrupts a binary stream (STACK_FACTS 16).
 """
 
+import contextlib
 import io
 import os
 import socket as socket_module
@@ -174,7 +175,7 @@ class Docker:
                 container, list(argv), stdin=stdin is not None, environment=environment, user=user, tty=False
             )
             stream = self._api.exec_start(created["Id"], socket=True, tty=False)
-            raw = getattr(stream, "_sock", stream)
+            raw: Any = getattr(stream, "_sock", stream)
             raw.settimeout(None)
             feeder = None
             if stdin is not None:
@@ -212,10 +213,13 @@ def _feed(raw: Any, chunks: Iterable[bytes]) -> None:
     try:
         for chunk in chunks:
             raw.sendall(chunk)
-        raw.shutdown(socket_module.SHUT_WR)
     except OSError:
         # The command ended before it had read everything; its exit status says why.
         return
+    finally:
+        # Also where the chunks ran into an error of their own: the command must not wait for more.
+        with contextlib.suppress(OSError):
+            raw.shutdown(socket_module.SHUT_WR)
 
 
 def _read_frames(raw: Any, out: Callable[[bytes], Any], errors: List[bytes]) -> None:

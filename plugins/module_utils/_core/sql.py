@@ -61,14 +61,14 @@ class Sql:
 
     def display(self) -> str:
         """Return the statement as a person would type it, secrets masked."""
-        text = self.text.replace("{}", "\0")
+        text = self.text.replace("{{", "\1").replace("}}", "\2").replace("{}", "\0")
         for name in self.names:
             text = text.replace("\0", quoted_name(name), 1)
         parts = text.split("%s")
         shown = parts[0]
         for value, rest in zip(self.values, parts[1:]):
             shown += quoted_value(value) + rest
-        return shown
+        return shown.replace("\1", "{").replace("\2", "}")
 
     def to_json(self) -> Dict[str, Any]:
         """Return the statement for a journal. Raises ValueError where it holds a secret: journals never do."""

@@ -1,0 +1,224 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The folder that holds the copies of a database: private files, a lock, and renames that survive a power cut."""
+
+import errno
+import fcntl
+import json
+import os
+import stat
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Tuple
+
+from .._core.errors import ConflictError, InputError, OutsideError
+from .files import make_private_folder, sync_folder
+
+_CHUNK_BYTES = 1024 * 1024
+
+
+class DumpFolder:
+    """One folder; every name that its methods take is a plain file name within it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = os.path.abspath(path)
+        if os.path.lexists(self._path) and not os.path.isdir(self._path):
+            raise InputError(
+                "%s is to hold dumps, but it isn't a folder." % self._path, "Name a folder, or move that file away."
+            )
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+        return self._path
+
+    def _at(self, name: str) -> str:
+        return os.path.join(self._path, name)
+
+    def entries(self) -> List[Tuple[str, int]]:
+        """Return name and size of its regular files; links are passed over: what they name isn't ours."""
+        try:
+            with os.scandir(self._path) as found:
+                return [
+                    (item.name, item.stat(follow_symlinks=False).st_size)
+                    for item in found
+                    if item.is_file(follow_symlinks=False)
+                ]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise self._error("Folder %s can't be read" % self._path, error) from error
+
+    def warnings(self) -> List[str]:
+        """Say where others may read or write here."""
+        try:
+            mode = stat.S_IMODE(os.stat(self._path).st_mode)
+        except OSError:
+            return []
+        if mode & 0o077:
+            return ["Folder %s has mode %04o: others reach the dumps in it. `chmod 0700` it." % (self._path, mode)]
+        return []
+
+    def make(self) -> None:
+        """Make it, 0700, where it is missing, and see that it can be written."""
+        make_private_folder(self._path)
+        if not os.access(self._path, os.W_OK | os.X_OK):
+            raise OutsideError(
+                "Folder %s can't be written by this user." % self._path, "Correct its owner, or run this as its owner."
+            )
+
+    def read(self, name: str) -> bytes:
+        """Return a small file whole."""
+        try:
+            with open(self._at(name), "rb") as stream:
+                return stream.read()
+        except OSError as error:
+            raise self._error("%s can't be read" % self._at(name), error) from error
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield a large file piece by piece."""
+        try:
+            with open(self._at(name), "rb", buffering=0) as stream:
+                while True:
+                    chunk = stream.read(_CHUNK_BYTES)
+                    if not chunk:
+                        return
+                    yield chunk
+        except OSError as error:
+            raise self._error("%s can't be read" % self._at(name), error) from error
+
+    def create(self, name: str) -> "FileWriter":
+        """Open a new file, 0600."""
+        try:
+            return FileWriter(self._at(name))
+        except OSError as error:
+            raise self._error("%s can't be made" % self._at(name), error) from error
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a file its final name; one that is there is never replaced."""
+        try:
+            # link() refuses a name that is taken, which rename() would replace.
+            os.link(self._at(old), self._at(new))
+            os.unlink(self._at(old))
+        except FileExistsError as error:
+            raise ConflictError("%s is there already; it was left as it is." % self._at(new)) from error
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+                raise self._error("%s can't be renamed to %s" % (self._at(old), new), error) from error
+            # FAT, some network file systems: no hard links. The lock keeps our own runs apart.
+            if os.path.lexists(self._at(new)):
+                raise ConflictError("%s is there already; it was left as it is." % self._at(new)) from error
+            os.rename(self._at(old), self._at(new))
+
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is gone already is no error."""
+        try:
+            os.unlink(self._at(name))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._error("%s can't be removed" % self._at(name), error) from error
+
+    def sync(self) -> None:
+        """Make renames and removals survive a power cut."""
+        try:
+            sync_folder(self._path)
+        except OSError as error:
+            raise self._error("Folder %s can't be synced" % self._path, error) from error
+
+    def free_bytes(self) -> int:
+        """Return how much this user may still write there."""
+        found = os.statvfs(self._path)
+        return (found.f_bfree if os.geteuid() == 0 else found.f_bavail) * found.f_frsize
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator["LockFile"]:
+        """Hold the lock while the block runs; the kernel gives it back when this process ends, however it ends."""
+        try:
+            handle = os.open(self._at(name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise self._error("Lock %s can't be opened" % self._at(name), error) from error
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ConflictError(
+                    "Another run is at work on these copies: it holds %s. Nothing was done." % self._at(name),
+                    "Run this again when it has ended.",
+                ) from error
+            yield LockFile(handle)
+        finally:
+            os.close(handle)
+
+    @staticmethod
+    def _error(what: str, error: OSError) -> OutsideError:
+        return OutsideError("%s: %s." % (what, _reason(error)))
+
+
+class FileWriter:
+    """A new file, 0600, that is being written."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._closed = False
+
+    def write(self, data: bytes) -> None:
+        """Append all of it."""
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(self._handle, rest) :]
+        except OSError as error:
+            raise self._error(error) from error
+
+    def finish(self) -> None:
+        """Make it survive a power cut, and close it."""
+        try:
+            os.fsync(self._handle)
+        except OSError as error:
+            raise self._error(error) from error
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close it as it is."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._handle)
+
+    def _error(self, error: OSError) -> OutsideError:
+        return OutsideError(
+            "%s can't be written: %s." % (self._path, _reason(error)),
+            "Free some space there, or name another folder." if error.errno in (errno.ENOSPC, errno.EDQUOT) else None,
+        )
+
+
+class LockFile:
+    """The note inside a lock file that is held."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    def read(self) -> Dict[str, Any]:
+        """Return the note; empty where there is none, or where it was cut off."""
+        data = os.pread(self._handle, 1024 * 1024, 0)
+        try:
+            found = json.loads(data) if data.strip() else {}
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def write(self, note: Dict[str, Any]) -> None:
+        """Replace the note, synced."""
+        data = json.dumps(note).encode("utf-8") if note else b""
+        try:
+            os.ftruncate(self._handle, 0)
+            os.pwrite(self._handle, data, 0)
+            os.fsync(self._handle)
+        except OSError as error:
+            raise OutsideError("The lock file can't be written: %s." % _reason(error)) from error
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,108 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What takes journal entries back, on this host: SQL, files, containers, a gateway."""
+
+import os
+from datetime import datetime, timezone
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from .._core.errors import ConflictError, OutsideError
+from .._core.sql import Sql
+from .compose_cli import ComposeCli
+from .docker import Docker
+from .files import read_bytes, read_bytes_or_none, sha256, write_atomically
+from .postgres import Postgres
+
+
+class HostHands:
+    """The hands of the journal's undo.
+
+    Arguments:
+        postgres: the cluster that the journal's statements belong to; None where it holds none.
+        docker_host: the engine, by default the local one.
+    """
+
+    def __init__(self, postgres: Optional[Postgres], docker_host: str = "") -> None:
+        self._given = postgres
+        self._docker_host = docker_host or None
+
+    @property
+    def _postgres(self) -> Postgres:
+        if self._given is None:
+            raise OutsideError("no cluster was named for it")
+        return self._given
+
+    def execute(self, statement: Sql) -> None:
+        """Run one statement; our own connection to a database that goes away is closed first."""
+        if statement.text.startswith(("DROP DATABASE", "ALTER DATABASE")):
+            self._postgres.disconnect(str(statement.names[0]))
+        self._postgres.execute(statement)
+
+    def rows_of(self, database: str, tables: Sequence[str]) -> Mapping[str, int]:
+        """Return the rows of those tables that are there; a database that is gone has none to lose."""
+        exists = self._postgres.value(Sql("SELECT true FROM pg_catalog.pg_database WHERE datname = %s", values=(database,)))
+        if not exists:
+            return {}
+        counts: Dict[str, int] = {}
+        for table in tables:
+            schema, dot, name = table.partition(".")
+            qualified = (schema, name) if dot else ("public", table)
+            counts[table] = self._postgres.value(Sql("SELECT count(*) FROM {}", (qualified,), database=database))
+        return counts
+
+    def set_aside(self, database: str) -> str:
+        """Rename a database after its sessions were ended; pools can't come back in between."""
+        stamp = datetime.now(timezone.utc).strftime("_undone_%Y%m%dT%H%M%SZ")
+        name = database.encode("utf-8")[: 63 - len(stamp)].decode("utf-8", "ignore") + stamp
+        self._postgres.disconnect(database)
+        self._postgres.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", (database,)))
+        self._postgres.rows(
+            Sql("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = %s", values=(database,))
+        )
+        self._postgres.execute(Sql("ALTER DATABASE {} RENAME TO {}", (database, name)))
+        self._postgres.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (name,)))
+        return name
+
+    def restore_file(self, entry: Dict[str, Any]) -> str:
+        """Put the old bytes back where the file is still as we left it."""
+        path = entry["path"]
+        current = read_bytes_or_none(path)
+        if current is None or sha256(current) == entry.get("before_sha256"):
+            return "%s is as it was" % path
+        if sha256(current) != entry["after_sha256"]:
+            raise ConflictError("someone else has changed it since", "Its old content is kept in %s." % entry.get("backup"))
+        if entry.get("backup"):
+            write_atomically(path, read_bytes(entry["backup"]), current)
+            return "%s is as it was" % path
+        try:
+            os.unlink(path)
+        except OSError as error:
+            raise OutsideError("it can't be removed: %s" % error.strerror) from error
+        return "%s is removed again" % path
+
+    def bring_up(self, entry: Dict[str, Any]) -> str:
+        """Give services new containers from their files as they are now, or remove those that were made for the first time."""
+        names = ", ".join(entry["services"])
+        if entry["created"]:
+            engine = Docker(self._docker_host)
+            removed: List[str] = []
+            for service in entry["services"]:
+                labels = ["com.docker.compose.project=" + entry["project"], "com.docker.compose.service=" + service]
+                removed += engine.remove_containers(labels)
+            engine.close()
+            return "%s removed again" % (", ".join(removed) or names)
+        ComposeCli(self._docker_host).up(
+            entry["working_dir"], entry["project"], entry["files"], entry["env_files"], entry["services"]
+        )
+        return "%s brought up as before" % names
+
+    def reload_gateway(self, entry: Dict[str, Any]) -> str:
+        """Let nginx read its files again."""
+        engine = Docker(self._docker_host)
+        result = engine.run(entry["container"], ["nginx", "-s", "reload"])
+        engine.close()
+        if result.rc != 0:
+            raise OutsideError("gateway %s didn't reload: %s" % (entry["container"], result.stderr.strip()))
+        return "gateway %s reloaded" % entry["container"]
+

@@ -1,0 +1,237 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A service's ``environment`` in a compose file: read, set, changed and unset; ``${…}`` stays as it is written."""
+
+import re
+from typing import Dict, List, Optional, Sequence, Tuple
+
+from .._core.errors import InputError, StateError
+from .document import Document, Node
+from .edit import Editor
+from .model import Comparison, Found, Model
+from .outcome import Outcome, all_pairs, finish, refuse_sharing
+
+KEY = "environment"
+Variables = Dict[str, Optional[str]]
+
+_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]*$")
+_REFERENCE = re.compile(r"^\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])(.*))?\}|([A-Za-z_][A-Za-z0-9_]*))$", re.DOTALL)
+_USE = re.compile(r"(?<!\$)(?:\$\$)*\$(?:\{([A-Za-z_][A-Za-z0-9_]*)|([A-Za-z_][A-Za-z0-9_]*))")
+
+
+def reference_of(value: Optional[str]) -> Optional[str]:
+    """Return the variable that a value is nothing but a reference to (``${NAME}``, ``${NAME:-default}``), or None."""
+    found = _REFERENCE.match(value or "")
+    if found is None or (found.group(2) or "").endswith("+"):
+        return None
+    return found.group(1) or found.group(4)
+
+
+def variables_in(text: str) -> List[str]:
+    """Return the names of all variables that a text of a compose file refers to."""
+    names = [braced or bare for braced, bare in _USE.findall(text)]
+    # The default of a reference may hold references of its own.
+    for inner in re.findall(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?[-?+]([^}]*\$.*)\}", text, re.DOTALL):
+        names.extend(variables_in(inner))
+    return list(dict.fromkeys(names))
+
+
+def read_environment(model: Model, service: str) -> Variables:
+    """Return a service's environment as it is written, merges followed; None is a variable that is passed through."""
+    for name in [service] + model.base_chain(service):
+        if model.find(name, KEY) is None:
+            continue
+        merged: Variables = {}
+        for member in reversed([service] + model.base_chain(service)):
+            found = model.find(member, KEY)
+            if found is not None:
+                merged.update(read_value(found.value))
+        return merged
+    return {}
+
+
+def read_value(value: Node) -> Variables:
+    """Return what a value of ``environment`` says: a list, a mapping or nothing."""
+    value = value.resolved()
+    variables: Variables = {}
+    if value.kind == "sequence":
+        for item in value.items:
+            name, content = _split(item)
+            variables[name] = content
+    elif value.kind == "mapping":
+        for key, node in Comparison().flat(value).items():
+            node = node.resolved()
+            variables[str(key)] = None if node.is_null else node.value
+    return variables
+
+
+def readers_of(model: Model, variable: str) -> List[str]:
+    """Return the services that refer to a variable anywhere in their definition."""
+    pattern = re.compile(r"\$\{?" + re.escape(variable) + r"(?![A-Za-z0-9_])")
+    readers = []
+    for name, line in model.lineages.items():
+        waiting: List[Node] = list(line)
+        seen = set()
+        while waiting:
+            node = waiting.pop().resolved()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            if node.kind == "scalar" and pattern.search(node.value) and variable in variables_in(node.value):
+                readers.append(name)
+                break
+            waiting.extend(node.items)
+            waiting.extend(value for _key, value in node.pairs)
+    return readers
+
+
+def env_files_of(model: Model, service: str) -> List[str]:
+    """Return the paths of a service's ``env_file``, as they are written, in order: a later one wins."""
+    found = model.find(service, "env_file")
+    if found is None:
+        return []
+    value = found.value.resolved()
+    items = value.items if value.kind == "sequence" else [value]
+    paths = []
+    for item in items:
+        item = item.resolved()
+        path = item.get("path") if item.kind == "mapping" else item
+        if path is not None and not path.resolved().is_null:
+            paths.append(path.resolved().value)
+    return paths
+
+
+def plan_environment(document: Document, services: Sequence[str], variables: Variables) -> Outcome:
+    """Return the document in which each of these services has these variables; None as a value unsets one.
+
+    Raises:
+        ConflictError: the environment is shared with a service that was not asked for.
+        BulkheadError: the edit can't be made safely.
+    """
+    for name in variables:
+        if not _NAME.match(name):
+            raise InputError("%r is no name of a variable." % name)
+    model = Model(document)
+    chosen = document.choose_services(services)
+    targets: Dict[int, Tuple[str, Optional[Found], Node, Variables]] = {}
+    for service in chosen:
+        for member in model.lineages[service]:
+            document.refuse_duplicates(member, "services.%s" % service)
+        current = read_environment(model, service)
+        wanted = {
+            name: value
+            for name, value in variables.items()
+            if (name in current if value is None else name not in current or current[name] != value)
+        }
+        if wanted:
+            found = model.find(service, KEY)
+            target = _target(model, service, found, set(chosen))
+            targets.setdefault(id(target), (service, found, target, {}))[3].update(wanted)
+
+    def make(editor: Editor) -> None:
+        for service, found, target, wanted in targets.values():
+            if found is None:
+                _add_key(editor, target, {name: value for name, value in wanted.items() if value is not None})
+            else:
+                _change(editor, service, found, target, wanted)
+
+    def holds(service: str, after: Model) -> bool:
+        current = read_environment(after, service)
+        return all(name not in current if value is None else current.get(name) == value for name, value in variables.items())
+
+    return finish(document, KEY, make, set(chosen), [], holds, chosen)
+
+
+def _split(item: Node) -> Tuple[str, Optional[str]]:
+    name, equals, content = item.resolved().value.partition("=")
+    return name, content if equals else None
+
+
+def _target(model: Model, service: str, found: Optional[Found], asked: "set[str]") -> Node:
+    own = model.nodes[service].resolved()
+    if found is None:
+        others = set(model.reached_by_new_key(own, KEY)) - asked
+        if others:
+            raise refuse_sharing(model, service, list(others), own)
+        return model.nodes[service] if own.is_null else own
+    value = found.value.resolved()
+    others = set(model.users_of_value(value, KEY)) - asked
+    if others:
+        raise refuse_sharing(model, service, list(others), value)
+    if value.kind == "mapping":
+        model.document.refuse_duplicates(value, "services.%s.environment" % service)
+    return value
+
+
+def _add_key(editor: Editor, target: Node, wanted: Dict[str, str]) -> None:
+    if not wanted:
+        return
+    forms = [value.kind for key, value in all_pairs(editor.document) if key.value == KEY and key.kind == "scalar"]
+    as_list = forms.count("sequence") > forms.count("mapping")
+    content = ["%s=%s" % pair for pair in wanted.items()] if as_list else dict(wanted)
+    if target.is_null:
+        for key, value in editor.document.services().pairs:
+            if value is target:
+                editor.fill_null(key, value, {KEY: content})
+        return
+    editor.add_pair(target, KEY, content, "" if as_list else None)
+
+
+def _change(editor: Editor, service: str, found: Found, target: Node, wanted: Variables) -> None:
+    if target.is_null:
+        key = next(pair[0] for pair in found.owner.pairs if pair[1] is found.value)
+        editor.fill_null(key, target, {name: value for name, value in wanted.items() if value is not None})
+        return
+    if target.kind == "mapping":
+        places = {name: target.index(name) for name in wanted}
+    else:
+        places = {name: -1 for name in wanted}
+        for place, item in enumerate(target.items):
+            if _split(item)[0] in places:
+                places[_split(item)[0]] = place
+    gone = [place for name, place in places.items() if wanted[name] is None and place >= 0]
+    inherited = [name for name, place in places.items() if wanted[name] is None and place < 0]
+    if inherited:
+        raise StateError(
+            "Service %s has %s from what it merges or extends." % (service, ", ".join(inherited)), "Unset it there."
+        )
+    added: Dict[str, str] = {}
+    for name, value in wanted.items():
+        if value is None:
+            continue
+        if places[name] < 0:
+            added[name] = value
+        elif target.kind == "mapping":
+            node = target.pairs[places[name]][1]
+            editor.replace(node, value, '"' if node.is_null else None)
+        else:
+            editor.replace(target.items[places[name]], "%s=%s" % (name, value))
+    count = len(target.pairs) if target.kind == "mapping" else len(target.items)
+    if gone and len(gone) == count and not added and not target.flow:
+        _remove_whole(editor, service, found, target)
+    elif gone and target.kind == "mapping":
+        for place in gone:
+            editor.remove_pair(target, target.pairs[place][0].value)
+    elif gone:
+        editor.remove_items(target, gone)
+    if not added:
+        return
+    if target.kind == "mapping":
+        last = target.pairs[-1][1] if target.pairs else None
+        quote = last.style if last is not None and last.style in ("'", '"') else ""
+        for name, value in added.items():
+            editor.add_pair(target, name, value, quote)
+    else:
+        editor.append_items(target, ["%s=%s" % pair for pair in added.items()])
+
+
+def _remove_whole(editor: Editor, service: str, found: Found, target: Node) -> None:
+    pair = next(pair for pair in found.owner.pairs if pair[1] is found.value)
+    if found.value.kind == "alias":
+        raise StateError("The environment of service %s is an alias." % service, "Unset the variables where it points to.")
+    if target.anchor or target.tag or editor.holds_comments(pair[0], target):
+        editor.clear(pair[0], target)
+        return
+    parent = next((outer for outer in all_pairs(editor.document) if outer[1] is found.owner), None)
+    editor.remove_pair(found.owner, KEY, parent)

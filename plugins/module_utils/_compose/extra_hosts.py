@@ -1,0 +1,344 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``extra_hosts`` of the services of a compose file: what each has, and the edit that gives or takes entries.
+
+A change never reaches a service that was not asked for: whoever shares a list with one through an anchor, a merge key or
+``extends`` is named, and nothing is written.
+"""
+
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+
+from .._core.errors import BulkheadError, ConflictError, StateError
+from .document import Document, Node
+from .edit import Editor
+from .model import Comparison, Found, Model
+from .outcome import Outcome, all_pairs, finish, refuse_sharing
+
+KEY = "extra_hosts"
+Hosts = Dict[str, Optional[str]]
+
+
+class Entry(NamedTuple):
+    """One entry: host, address (None where it is no fixed text), where it stands, and as it is written."""
+
+    host: str
+    address: Optional[str]
+    place: int
+    written: str
+    inherited: bool = False
+
+
+def normal_address(address: str) -> str:
+    """Return an address as it is compared: IPv6 without brackets, in small letters."""
+    address = address.strip()
+    if address.startswith("[") and address.endswith("]"):
+        address = address[1:-1]
+    return address.lower()
+
+
+def split_entry(text: str) -> Optional[Tuple[str, str]]:
+    """Return host and address of ``host:address`` or ``host=address``; None where a variable holds both."""
+    if text.startswith("$"):
+        return None
+    equal, colon = text.find("="), text.find(":")
+    separator = equal if equal >= 0 and (colon < 0 or equal < colon) else colon
+    if separator < 0:
+        return None
+    return text[:separator].strip(), text[separator + 1 :].strip()
+
+
+def read_entries(value: Optional[Node]) -> List[Entry]:
+    """Return the entries of a value of ``extra_hosts``: a list, a mapping or nothing."""
+    if value is None:
+        return []
+    value = value.resolved()
+    entries: List[Entry] = []
+    if value.kind == "sequence":
+        for place, item in enumerate(value.items):
+            written = item.resolved().value
+            parts = split_entry(written)
+            if parts is not None:
+                entries.append(Entry(parts[0], parts[1], place, written))
+    elif value.kind == "mapping":
+        own = {key.value for key, _value in value.pairs}
+        for name, content in Comparison().flat(value).items():
+            content = content.resolved()
+            addresses = [item.resolved().value for item in content.items] if content.kind == "sequence" else [content.value]
+            for address in addresses:
+                entries.append(Entry(str(name), address, value.index(str(name)), address, str(name) not in own))
+    return entries
+
+
+def hosts_of(model: Model, service: str) -> List[Entry]:
+    """Return all entries that a service ends up with, those of what it extends in this file included."""
+    entries: List[Entry] = []
+    for name in [service] + model.base_chain(service):
+        found = model.find(name, KEY)
+        if found is not None:
+            entries.extend(read_entries(found.value))
+    return entries
+
+
+def missing_hosts(entries: Sequence[Entry], hosts: Hosts) -> Tuple[Hosts, List[Entry]]:
+    """Return the hosts that no entry has, and the entries that name one of the hosts with another address only."""
+    missing: Hosts = {}
+    conflicts: List[Entry] = []
+    for host, address in hosts.items():
+        same = [entry for entry in entries if entry.host.lower() == host.lower()]
+        if not same:
+            missing[host] = address
+        elif address is not None and not any(_agrees(entry, address) for entry in same):
+            conflicts.extend(same)
+    return missing, conflicts
+
+
+def _agrees(entry: Entry, address: Optional[str]) -> bool:
+    return address is None or (entry.address is not None and normal_address(entry.address) == normal_address(address))
+
+
+def plan_present(document: Document, services: Sequence[str], hosts: Hosts) -> Outcome:
+    """Return the document in which each of these services has each of these hosts.
+
+    Raises:
+        ConflictError: a host has another address, or a service shares its entries with one that was not asked for.
+        BulkheadError: the edit can't be made safely.
+    """
+    model = Model(document)
+    everywhere = list(services) == ["*"] or (list(services) == ["all"] and "all" not in model.nodes)
+    chosen = document.choose_services(services)
+    warnings: List[str] = []
+    wanted: Dict[str, Hosts] = {}
+    problems: List[str] = []
+    for name in list(chosen):
+        _check(model, name)
+        reason = _pointless(model, name)
+        if reason and everywhere:
+            warnings.append("Service %s was left out: %s." % (name, reason))
+            chosen.remove(name)
+            continue
+        if reason:
+            raise StateError("Service %s can't have extra_hosts: %s." % (name, reason), "Give them to the other service.")
+        missing, conflicts = missing_hosts(hosts_of(model, name), hosts)
+        problems += ["%s has %s at %s" % (name, entry.host, entry.address) for entry in conflicts]
+        if missing:
+            wanted[name] = missing
+    if problems:
+        raise address_conflict(document, problems, hosts)
+    asked = set(chosen)
+    targets: Dict[int, Tuple[Node, Optional[Found], Hosts, List[str]]] = {}
+    for name, missing in wanted.items():
+        if any(base in wanted for base in model.base_chain(name)):
+            continue
+        target, found, carried = _target(model, name, asked, set(wanted))
+        if target is None:
+            continue
+        known = targets.setdefault(id(target), (target, found, {}, carried))
+        known[2].update(missing)
+
+    def make(editor: Editor) -> None:
+        for target, found, missing, carried in targets.values():
+            if found is None:
+                _add_key(editor, target, missing, carried)
+            else:
+                _add_entries(editor, found, target, missing)
+
+    return finish(document, KEY, make, asked, warnings, lambda name, after: not any(missing_hosts(hosts_of(after, name), hosts)), chosen)
+
+
+def _check(model: Model, name: str) -> None:
+    mapping = model.nodes[name].resolved()
+    if mapping.kind != "mapping" and not mapping.is_null:
+        raise StateError("Service %s of %s is no mapping." % (name, model.document.name))
+    for member in model.lineages[name]:
+        model.document.refuse_duplicates(member, "services.%s" % name)
+    found = model.find(name, KEY)
+    if found is None:
+        return
+    value = found.value.resolved()
+    if value.tag == "!reset":
+        raise StateError("extra_hosts of service %s is taken away by !reset." % name, "Remove the tag first.")
+    if value.kind == "scalar" and not value.is_null:
+        raise StateError(
+            "extra_hosts of service %s is neither a list nor a mapping (line %d)."
+            % (name, model.document.line_number(value.start))
+        )
+    if value.kind == "mapping":
+        model.document.refuse_duplicates(value, "services.%s.extra_hosts" % name)
+
+
+def _pointless(model: Model, name: str) -> str:
+    found = model.find(name, "network_mode")
+    mode = "" if found is None else found.value.resolved().value
+    if mode.startswith(("service:", "container:")):
+        return "it uses the network of %s, and has no hosts file of its own" % mode.partition(":")[2]
+    return "it has no network (network_mode: none)" if mode == "none" else ""
+
+
+def address_conflict(document: Document, problems: List[str], hosts: Hosts) -> ConflictError:
+    """Return the refusal to give a host a second address."""
+    wanted = ", ".join("%s at %s" % (host, address) for host, address in hosts.items())
+    return ConflictError(
+        "%s already names another address: %s; asked for: %s." % (document.name, "; ".join(problems), wanted),
+        "Remove that entry, or ask for its address.",
+        conflicts=problems,
+    )
+
+
+def _target(
+    model: Model, name: str, asked: Set[str], lacking: Set[str]
+) -> Tuple[Optional[Node], Optional[Found], List[str]]:
+    """Return the node to edit, where it was found, and the entries that a new key has to carry over."""
+    own = model.nodes[name].resolved()
+    found = model.find(name, KEY)
+    if found is not None:
+        value = found.value.resolved()
+        others = set(model.users_of_value(value, KEY)) - asked
+        if not others:
+            return value, found, []
+        if found.owner is own:
+            raise refuse_sharing(model, name, list(others), value)
+    if own.is_null:
+        return model.nodes[name], None, []
+    others = set(model.reached_by_new_key(own, KEY)) - asked
+    if others:
+        raise refuse_sharing(model, name, list(others), own)
+    if found is not None:
+        value = found.value.resolved()
+        if value.kind == "mapping":
+            return own, None, ["%s:%s" % (entry.host, entry.address) for entry in read_entries(value)]
+        return own, None, [item.resolved().value for item in value.items]
+    # Where a service merges another one that lacks the hosts as well, that one's new key is inherited.
+    for other in lacking:
+        mapping = model.nodes[other].resolved()
+        if mapping is not own and mapping in model.lineages[name][1:] and model.find(other, KEY) is None:
+            return None, None, []
+    return own, None, []
+
+
+def _entry_texts(missing: Hosts, separator: str = ":") -> List[str]:
+    return ["%s%s%s" % (host, separator, address) for host, address in missing.items()]
+
+
+def _add_key(editor: Editor, target: Node, missing: Hosts, carried: List[str]) -> None:
+    separator = "=" if carried and all((split_entry(text) or ("", ""))[0] + "=" == text[: text.find("=") + 1] for text in carried) else ":"
+    texts = carried + _entry_texts(missing, separator)
+    if target.is_null:
+        for key, value in editor.document.services().pairs:
+            if value is target:
+                editor.fill_null(key, value, {KEY: texts})
+        return
+    editor.add_pair(target, KEY, texts)
+
+
+def _add_entries(editor: Editor, found: Found, target: Node, missing: Hosts) -> None:
+    if target.kind == "mapping":
+        if not target.pairs and not target.flow:
+            raise BulkheadError("An empty mapping is written in an unusual way.")
+        quote = next((value.style for _key, value in reversed(target.pairs) if value.kind == "scalar"), '"')
+        for host, address in missing.items():
+            editor.add_pair(target, host, address, quote if quote in ("", "'", '"') else '"')
+        return
+    if target.is_null:
+        for key, value in found.owner.pairs:
+            if value is target:
+                editor.fill_null(key, value, _entry_texts(missing), editor.style.quote_beside(found.owner, KEY))
+                return
+        raise StateError("extra_hosts is an alias of nothing (line %d)." % editor.document.line_number(target.start))
+    written = [item.resolved().value for item in target.items]
+    equals = bool(written) and all("=" in text and (split_entry(text) or ("",))[0] == text.partition("=")[0].strip() for text in written)
+    quote = editor.style.quote_in(target) if target.items else editor.style.quote_beside(found.owner, KEY)
+    if target.flow and not target.items:
+        quote = quote or '"'
+    editor.append_items(target, _entry_texts(missing, "=" if equals else ":"), quote)
+
+
+def plan_absent(document: Document, services: Sequence[str], hosts: Hosts) -> Outcome:
+    """Return the document in which none of these services has any of these hosts.
+
+    Raises:
+        ConflictError: a host has another address than the one named, or the entries are shared with other services.
+    """
+    model = Model(document)
+    chosen = document.choose_services(services)
+    asked = set(chosen)
+    problems: List[str] = []
+    targets: Dict[int, Tuple[str, Found, Set[int]]] = {}
+    for name in chosen:
+        _check(model, name)
+        for owner_name in [name] + model.base_chain(name):
+            found = model.find(owner_name, KEY)
+            entries = read_entries(found.value) if found is not None else []
+            for host, address in hosts.items():
+                same = [entry for entry in entries if entry.host.lower() == host.lower()]
+                agreeing = [entry for entry in same if _agrees(entry, address)]
+                problems += ["%s has %s at %s" % (name, entry.host, entry.address) for entry in same if not agreeing]
+                if not agreeing or found is None:
+                    continue
+                value = found.value.resolved()
+                others = set(model.users_of_value(value, KEY)) - asked
+                if others:
+                    raise refuse_sharing(model, name, list(others), value)
+                if any(entry.inherited for entry in agreeing):
+                    raise StateError(
+                        "extra_hosts of service %s has %s from a mapping that it merges." % (name, host), "Remove it there."
+                    )
+                targets.setdefault(id(value), (owner_name, found, set()))[2].update(entry.place for entry in agreeing)
+    if problems:
+        raise address_conflict(document, sorted(set(problems)), hosts)
+
+    def make(editor: Editor) -> None:
+        for name, found, places in targets.values():
+            _remove(editor, model, name, found, places)
+
+    def gone(name: str, after: Model) -> bool:
+        rest = hosts_of(after, name)
+        return not any(
+            entry.host.lower() == host.lower() and _agrees(entry, address) for entry in rest for host, address in hosts.items()
+        )
+
+    return finish(document, KEY, make, asked, [], gone, chosen)
+
+
+def _remove(editor: Editor, model: Model, name: str, found: Found, places: Set[int]) -> None:
+    value = found.value.resolved()
+    count = len(value.items) if value.kind == "sequence" else len(value.pairs)
+    key_pair = next((pair for pair in found.owner.pairs if pair[1] is found.value), None)
+    if _is_carried_over(model, name, found, places):
+        editor.remove_pair(found.owner, KEY)
+        return
+    if len(places) < count or value.flow:
+        if value.kind == "sequence":
+            editor.remove_items(value, sorted(places))
+            return
+        for place in sorted(places):
+            editor.remove_pair(value, value.pairs[place][0].value)
+        return
+    if key_pair is None:
+        raise StateError("extra_hosts of service %s stands in an unusual place." % name)
+    if found.value.kind == "alias":
+        raise StateError(
+            "extra_hosts of service %s is an alias of the list in line %d." % (name, editor.document.line_number(value.start)),
+            "Remove the entries there.",
+        )
+    if value.anchor or value.tag or editor.holds_comments(key_pair[0], value):
+        editor.clear(key_pair[0], value)
+        return
+    parent = next((pair for pair in all_pairs(editor.document) if pair[1] is found.owner), None)
+    editor.remove_pair(found.owner, KEY, parent)
+
+
+def _is_carried_over(model: Model, name: str, found: Found, places: Set[int]) -> bool:
+    """Return whether what remains is just what the service would inherit without a list of its own."""
+    value = found.value
+    if value.kind != "sequence" or value.anchor or found.owner is not model.nodes[name].resolved():
+        return False
+    line = model.lineages[name]
+    inherited = next((member.get(KEY) for member in line[1:] if member.get(KEY) is not None), None)
+    if inherited is None:
+        return False
+    inherited = inherited.resolved()
+    rest = [item.resolved().value for place, item in enumerate(value.items) if place not in places]
+    if inherited.kind == "mapping":
+        return rest == ["%s:%s" % (entry.host, entry.address) for entry in read_entries(inherited)]
+    return rest == [item.resolved().value for item in inherited.items]

@@ -1,0 +1,213 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a compose file means once aliases and merge keys are followed: who gets which value from where."""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+
+from .document import Document, Node
+
+
+class Found(NamedTuple):
+    """A key's value as a service has it: the mapping it stands in, and the value as it is written there."""
+
+    owner: Node
+    value: Node
+
+
+def lineage(node: Node) -> List[Node]:
+    """Return a mapping and those it merges, nearest first: the first that has a key gives its value."""
+    line: List[Node] = []
+    seen: Set[int] = set()
+
+    def visit(mapping: Node) -> None:
+        mapping = mapping.resolved()
+        if mapping.kind == "sequence":
+            for item in mapping.items:
+                visit(item)
+            return
+        if mapping.kind != "mapping" or id(mapping) in seen:
+            return
+        seen.add(id(mapping))
+        line.append(mapping)
+        # Of two `<<` the later one wins, as in PyYAML.
+        for key, value in reversed(mapping.pairs):
+            if key.is_merge_key:
+                visit(value)
+
+    visit(node)
+    return line
+
+
+def find_key(node: Node, key: str) -> Optional[Found]:
+    """Return where a mapping has a key from: itself, or what it merges."""
+    for mapping in lineage(node):
+        value = mapping.get(key)
+        if value is not None:
+            return Found(mapping, value)
+    return None
+
+
+class Model:
+    """The services of a document, with what they share.
+
+    Arguments:
+        document: it must have services.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.nodes: Dict[str, Node] = {}
+        for key, value in document.services().pairs:
+            if key.kind == "scalar" and not key.is_merge_key:
+                self.nodes[key.value] = value
+        self.lineages: Dict[str, List[Node]] = {name: lineage(node) for name, node in self.nodes.items()}
+        self.bases: Dict[str, str] = {}
+        for name, node in self.nodes.items():
+            base = self._extended(node)
+            if base is not None and base in self.nodes and base != name:
+                self.bases[name] = base
+        self._extenders: Dict[str, List[str]] = {}
+        for name, base in self.bases.items():
+            self._extenders.setdefault(base, []).append(name)
+        self._users: Dict[str, Dict[int, List[str]]] = {}
+        self._members: Optional[Dict[int, List[str]]] = None
+
+    @staticmethod
+    def _extended(node: Node) -> Optional[str]:
+        found = find_key(node, "extends")
+        if found is None:
+            return None
+        value = found.value.resolved()
+        if value.kind == "scalar":
+            return value.value
+        if value.kind == "mapping" and value.get("file") is None:
+            service = value.get("service")
+            return None if service is None else service.resolved().value
+        return None
+
+    def find(self, service: str, key: str) -> Optional[Found]:
+        """Return where a service has a key from, ``extends`` left aside."""
+        for mapping in self.lineages[service]:
+            value = mapping.get(key)
+            if value is not None:
+                return Found(mapping, value)
+        return None
+
+    def base_chain(self, service: str) -> List[str]:
+        """Return the services of this file that a service extends, nearest first."""
+        chain: List[str] = []
+        while service in self.bases and self.bases[service] not in chain:
+            service = self.bases[service]
+            chain.append(service)
+        return chain
+
+    def with_extenders(self, services: List[str]) -> List[str]:
+        """Return services and those that extend them."""
+        reached = list(services)
+        seen = set(reached)
+        for name in reached:
+            for extender in self._extenders.get(name, ()):
+                if extender not in seen:
+                    seen.add(extender)
+                    reached.append(extender)
+        return reached
+
+    def users_of_value(self, value: Node, key: str) -> List[str]:
+        """Return the services that have this very node as the value of a key."""
+        users = self._users.get(key)
+        if users is None:
+            users = self._users[key] = {}
+            for name in self.nodes:
+                found = self.find(name, key)
+                if found is not None:
+                    users.setdefault(id(found.value.resolved()), []).append(name)
+        return self.with_extenders(users.get(id(value), []))
+
+    def reached_by_new_key(self, mapping: Node, key: str) -> List[str]:
+        """Return the services that would have a key, or another value of it, if it were added to a mapping."""
+        if self._members is None:
+            self._members = {}
+            for name, line in self.lineages.items():
+                for member in line:
+                    self._members.setdefault(id(member), []).append(name)
+        reached = []
+        for name in self._members.get(id(mapping), ()):
+            for member in self.lineages[name]:
+                if member is mapping:
+                    reached.append(name)
+                    break
+                if member.get(key) is not None:
+                    break
+        return self.with_extenders(reached)
+
+
+class Comparison:
+    """Two documents by what they mean, aliases and merges followed."""
+
+    def __init__(self) -> None:
+        self._known: Dict[Tuple[int, int], bool] = {}
+        self._flat: Dict[int, Dict[Any, Node]] = {}
+
+    def same(self, one: Optional[Node], other: Optional[Node]) -> bool:
+        """Return whether two nodes mean the same."""
+        if one is None or other is None:
+            return one is other
+        one, other = one.resolved(), other.resolved()
+        if one.kind != other.kind or one.tag != other.tag:
+            return False
+        if one.kind == "scalar":
+            return one.value == other.value and bool(one.style) == bool(other.style)
+        pair = (id(one), id(other))
+        if pair not in self._known:
+            # A node may hold itself: while it is being compared it counts as the same.
+            self._known[pair] = True
+            self._known[pair] = self._same_content(one, other)
+        return self._known[pair]
+
+    def _same_content(self, one: Node, other: Node) -> bool:
+        if one.kind == "sequence":
+            return len(one.items) == len(other.items) and all(
+                self.same(item, counterpart) for item, counterpart in zip(one.items, other.items)
+            )
+        first, second = self.flat(one), self.flat(other)
+        return first.keys() == second.keys() and all(self.same(value, second[key]) for key, value in first.items())
+
+    def flat(self, node: Optional[Node]) -> Dict[Any, Node]:
+        """Return a mapping's keys and values with merges applied; nothing for what is no mapping."""
+        if node is None:
+            return {}
+        node = node.resolved()
+        flat = self._flat.get(id(node))
+        if flat is None:
+            flat = self._flat[id(node)] = {}
+            for mapping in lineage(node):
+                for place, (key, value) in enumerate(mapping.pairs):
+                    if not key.is_merge_key:
+                        key = key.resolved()
+                        flat.setdefault(key.value if key.kind == "scalar" else ("complex", place), value)
+        return flat
+
+    def differences(self, before: Document, after: Document) -> Set[Tuple[str, ...]]:
+        """Return what differs: ``("services", service, key)``, ``("services", service)`` or ``(top-level key,)``.
+
+        Extension fields (``x-``) mean nothing by themselves and are left out.
+        """
+        found: Set[Tuple[str, ...]] = set()
+        first, second = self.flat(before.root), self.flat(after.root)
+        for key in set(first) | set(second):
+            if str(key).startswith("x-"):
+                continue
+            if key != "services":
+                if not self.same(first.get(key), second.get(key)):
+                    found.add((str(key),))
+                continue
+            services, others = self.flat(first.get(key)), self.flat(second.get(key))
+            for name in set(services) | set(others):
+                if name not in services or name not in others:
+                    found.add(("services", str(name)))
+                elif not self.same(services[name], others[name]):
+                    one, other = self.flat(services[name]), self.flat(others[name])
+                    keys = [part for part in set(one) | set(other) if not self.same(one.get(part), other.get(part))]
+                    found.update(("services", str(name), str(part)) for part in keys)
+        return found

@@ -1,0 +1,167 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The same changes in an override file, where the compose file itself belongs to someone's git clone.
+
+Compose appends an override's ``extra_hosts`` to those of the file before it, and lets its ``environment`` win name by name.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Optional, Sequence
+
+from .._core.errors import StateError
+from .document import Document
+from .environment import Variables, plan_environment, read_environment
+from .extra_hosts import Entry, Hosts, address_conflict, hosts_of, missing_hosts, normal_address, plan_absent, plan_present
+from .model import Model
+from .outcome import Outcome
+from .service import add_missing, new_file, remove_service
+
+
+@dataclass
+class OverrideOutcome:
+    """What the override file is to hold: its bytes, or None where it is to be gone or stays away."""
+
+    data: Optional[bytes]
+    changed: bool
+    changed_services: List[str] = field(default_factory=list)
+    warnings: List[str] = field(default_factory=list)
+
+
+def _open(data: Optional[bytes], name: str) -> Optional[Document]:
+    return None if data is None or not data.strip() else Document(data, name)
+
+
+def _names_in(document: Optional[Document]) -> List[str]:
+    if document is None or document.root is None or document.root.kind != "mapping":
+        return []
+    services = document.root.get("services")
+    return [] if services is None or services.kind != "mapping" else document.service_names()
+
+
+def plan_override_hosts(
+    bases: Sequence[Document], data: Optional[bytes], services: Sequence[str], hosts: Hosts, present: bool, name: str
+) -> OverrideOutcome:
+    """Return the override file with which these services have, or don't have, these hosts.
+
+    Arguments:
+        bases: the compose files before it, the first one being the one that was named.
+        data: the override file; None where there is none. name: what messages call it.
+
+    Raises:
+        ConflictError: a base file names another address. StateError: a host that is to go stands in a base file.
+    """
+    document = _open(data, name)
+    known = _names_in(document)
+    chosen = bases[0].choose_services(services)
+    models = [Model(base) for base in bases]
+    override = Model(document) if document is not None and known else None
+    wanted: Dict[str, Hosts] = {}
+    problems: List[str] = []
+    for service in chosen:
+        base_entries: List[Entry] = []
+        for model in models:
+            if service in model.nodes:
+                base_entries += hosts_of(model, service)
+        own = hosts_of(override, service) if override is not None and service in known else []
+        if present:
+            missing, conflicts = missing_hosts(base_entries + own, hosts)
+            problems += ["%s has %s at %s" % (service, entry.host, entry.address) for entry in conflicts]
+            if missing:
+                wanted[service] = missing
+            continue
+        held = [entry.host for entry in base_entries if _is_named(entry, hosts)]
+        if held:
+            raise StateError(
+                "%s of service %s stands in %s, not in %s." % (", ".join(held), service, bases[0].name, name),
+                "Remove it there with mode=inline.",
+            )
+        if own:
+            wanted[service] = hosts
+    if problems:
+        raise address_conflict(bases[0], problems, hosts)
+    if not present:
+        return _take_away(document, data, wanted, hosts)
+    content = {service: {"extra_hosts": ["%s:%s" % pair for pair in missing.items()]} for service, missing in wanted.items()}
+    return _give(document, data, known, content, lambda current, service: plan_present(current, [service], wanted[service]))
+
+
+def plan_override_environment(
+    bases: Sequence[Document], data: Optional[bytes], services: Sequence[str], variables: Variables, name: str
+) -> OverrideOutcome:
+    """Return the override file with which these services have these variables; None as a value takes back what it holds.
+
+    Raises:
+        StateError: a variable that is to be unset stands in a base file.
+    """
+    document = _open(data, name)
+    known = _names_in(document)
+    override = Model(document) if document is not None and known else None
+    wanted: Dict[str, Variables] = {}
+    for service in bases[0].choose_services(services):
+        base: Variables = {}
+        for base_document in bases:
+            model = Model(base_document)
+            if service in model.nodes:
+                base.update(read_environment(model, service))
+        own = read_environment(override, service) if override is not None and service in known else {}
+        current = dict(base, **own)
+        held = [key for key, value in variables.items() if value is None and key in base and key not in own]
+        if held:
+            raise StateError(
+                "%s of service %s stands in %s, not in %s." % (", ".join(held), service, bases[0].name, name),
+                "Unset it there with mode=inline.",
+            )
+        change = {
+            key: value
+            for key, value in variables.items()
+            if (key in own if value is None else key not in current or current[key] != value)
+        }
+        if change:
+            wanted[service] = change
+    content: Dict[str, Any] = {}
+    for service, change in wanted.items():
+        content[service] = {"environment": {key: value for key, value in change.items() if value is not None}}
+    return _give(document, data, known, content, lambda current, service: plan_environment(current, [service], wanted[service]))
+
+
+def _is_named(entry: Entry, hosts: Hosts) -> bool:
+    for host, address in hosts.items():
+        if entry.host.lower() == host.lower():
+            return address is None or normal_address(entry.address or "") == normal_address(address)
+    return False
+
+
+def _give(document: Optional[Document], data: Optional[bytes], known: List[str], content: Dict[str, Any], change: Any) -> OverrideOutcome:
+    if not content:
+        return OverrideOutcome(data, False)
+    if document is None:
+        return OverrideOutcome(new_file(content), True, list(content))
+    current = document
+    warnings: List[str] = []
+    for service in content:
+        if service in known:
+            outcome: Outcome = change(current, service)
+            warnings += outcome.warnings
+            current = outcome.document or current
+    current = add_missing(current, {service: value for service, value in content.items() if service not in known})
+    return OverrideOutcome(current.data, current.data != data, list(content), warnings)
+
+
+def _take_away(document: Optional[Document], data: Optional[bytes], wanted: Dict[str, Hosts], hosts: Hosts) -> OverrideOutcome:
+    if document is None or not wanted:
+        return OverrideOutcome(data, False)
+    outcome = plan_absent(document, list(wanted), hosts)
+    if outcome.document is None:
+        return OverrideOutcome(data, False)
+    rest: Optional[bytes] = outcome.document.data
+    for service in outcome.changed_services:
+        # A service of which nothing else is said here needs no entry; Compose refuses an empty one without braces.
+        if rest is None:
+            break
+        current = Document(rest, document.name)
+        node = current.services().get(service)
+        before = document.services().get(service)
+        if node is not None and not node.pairs and not node.anchor and before is not None and not before.flow:
+            rest = remove_service(rest, service, document.name)
+    return OverrideOutcome(rest, True, outcome.changed_services, outcome.warnings)

@@ -1,0 +1,230 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The catalogue: every copy of one database in a folder, and what is known of each.
+
+A copy is a recovery set of files that share a stem, ``backup_<database>_<YYYYMMDD_HHMMSS>``: the dump, its manifest,
+and where they were asked for the globals and a reference dump. Only names of exactly this database belong to it.
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any, Callable, Collection, Dict, Iterable, List, NamedTuple, Optional, Pattern, Tuple
+
+from .._core.errors import BulkheadError, InputError
+from .manifest import LEVELS, ManifestError, parse_manifest
+
+STAMP_FORMAT = "%Y%m%d_%H%M%S"
+DUMP_SUFFIXES = (".dump", ".dump.zst")
+MANIFEST_SUFFIX = ".manifest.json"
+GLOBALS_SUFFIX = ".globals.sql"
+REFERENCE_SUFFIXES = (".reference.dump", ".reference.dump.zst")
+_SUFFIXES = DUMP_SUFFIXES + (MANIFEST_SUFFIX, GLOBALS_SUFFIX) + REFERENCE_SUFFIXES
+
+
+class Entry(NamedTuple):
+    """One regular file."""
+
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One copy.
+
+    Arguments:
+        stem: what the names of its files begin with.
+        dump: the dump's file name; empty where the copy is only planned.
+        taken_at: when, from its name.
+        files: all files of the recovery set.
+        level: how far it was verified; empty where it is no good copy.
+        problem: why it is no good copy; empty where it is one.
+    """
+
+    database: str
+    stem: str
+    dump: str
+    taken_at: datetime
+    size_bytes: int = 0
+    files: Tuple[str, ...] = ()
+    level: str = ""
+    problem: str = ""
+    manifest: Optional[Dict[str, Any]] = field(default=None, repr=False, compare=False)
+
+    def is_good(self, level: str) -> bool:
+        """Whether it was verified at least that far."""
+        return bool(self.level) and LEVELS.index(self.level) >= LEVELS.index(level)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All copies of one database, oldest first, and the files that belong to none."""
+
+    database: str
+    copies: Tuple[Copy, ...]
+    orphans: Tuple[Tuple[str, str], ...]
+    partials: Tuple[str, ...]
+
+    def newest_good(self, level: str, now: datetime) -> Optional[Copy]:
+        """Return the newest copy that was verified that far and isn't dated in the future."""
+        for copy in reversed(self.copies):
+            if copy.taken_at <= now and copy.is_good(level):
+                return copy
+        return None
+
+    def stems(self) -> List[str]:
+        """Return every stem that is taken."""
+        return [copy.stem for copy in self.copies] + [_stem_of(name) for name, _why in self.orphans]
+
+
+def check_database_name(database: str) -> None:
+    """Refuse a name that can't be part of a file name.
+
+    Raises:
+        InputError: it is empty, hidden, has a slash or a control character, or is longer than Postgres allows.
+    """
+    why = ""
+    if not database:
+        why = "it is empty"
+    elif "/" in database or "\\" in database:
+        why = "it has a slash"
+    elif ".." in database:
+        why = "it has two dots in a row"
+    elif any(ord(letter) < 32 or ord(letter) == 127 for letter in database):
+        why = "it has a control character"
+    elif len(database.encode("utf-8")) > 63:
+        why = "it is longer than 63 bytes, and Postgres would cut it silently"
+    if why:
+        raise InputError(
+            "Database name %r can't be part of a file name: %s." % (database, why),
+            "Dump such a database by hand, or rename it.",
+        )
+
+
+def stem(database: str, moment: datetime) -> str:
+    """Return what the names of a copy's files begin with."""
+    return "backup_%s_%s" % (database, moment.astimezone(timezone.utc).strftime(STAMP_FORMAT))
+
+
+def free_stem(database: str, moment: datetime, taken: Collection[str]) -> Tuple[str, datetime]:
+    """Return the first stem that no copy has, and its moment: a second run within one second gets the next one."""
+    moment = moment.replace(microsecond=0)
+    while stem(database, moment) in taken:
+        moment += timedelta(seconds=1)
+    return stem(database, moment), moment
+
+
+def lock_name(database: str) -> str:
+    """Return the name of the lock file."""
+    return ".backup_%s.lock" % database
+
+
+def partial_name(name: str) -> str:
+    """Return the hidden name under which a file is written until it is whole."""
+    return ".%s.partial" % name
+
+
+def read_catalogue(database: str, entries: Iterable[Tuple[str, int]], read: Callable[[str], bytes]) -> Catalogue:
+    """Return the catalogue of one database.
+
+    Arguments:
+        entries: name and size of the regular files of the folder, whatever they are.
+        read: returns a file's content; called for manifests only.
+    """
+    pattern = _pattern(database)
+    partial = re.compile(r"\.backup_%s_\d{8}_\d{6}(?:%s)\.partial" % (re.escape(database), _ANY_SUFFIX))
+    sets: Dict[str, Dict[str, Entry]] = {}
+    partials = []
+    for name, size_bytes in entries:
+        found = pattern.fullmatch(name)
+        if found:
+            sets.setdefault(found.group("stem"), {})[found.group("suffix")] = Entry(name, size_bytes)
+        elif partial.fullmatch(name):
+            partials.append(name)
+    copies: List[Copy] = []
+    orphans: List[Tuple[str, str]] = []
+    for found_stem, files in sets.items():
+        taken_at = _taken_at(found_stem)
+        if taken_at is None:
+            orphans.extend((entry.name, "its name holds no date") for entry in files.values())
+            continue
+        copy, left = _read_set(database, found_stem, taken_at, files, read)
+        if copy is not None:
+            copies.append(copy)
+        orphans.extend(left)
+    orphans.extend((name, "a run was killed while it wrote this") for name in partials)
+    copies.sort(key=lambda copy: (copy.taken_at, copy.dump))
+    return Catalogue(database, tuple(copies), tuple(sorted(orphans)), tuple(sorted(partials)))
+
+
+_ANY_SUFFIX = "|".join(re.escape(suffix) for suffix in sorted(_SUFFIXES, key=len, reverse=True))
+
+
+def _pattern(database: str) -> Pattern[str]:
+    return re.compile(r"(?P<stem>backup_%s_\d{8}_\d{6})(?P<suffix>%s)" % (re.escape(database), _ANY_SUFFIX))
+
+
+def _stem_of(name: str) -> str:
+    return re.sub(r"(?:%s)$" % _ANY_SUFFIX, "", name)
+
+
+def _taken_at(found_stem: str) -> Optional[datetime]:
+    try:
+        return datetime.strptime(found_stem[-15:], STAMP_FORMAT).replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+
+
+def _read_set(
+    database: str, found_stem: str, taken_at: datetime, files: Dict[str, Entry], read: Callable[[str], bytes]
+) -> Tuple[Optional[Copy], List[Tuple[str, str]]]:
+    dumps = [files[suffix] for suffix in DUMP_SUFFIXES if suffix in files]
+    names = tuple(sorted(entry.name for entry in files.values()))
+    if not dumps:
+        why = "its dump is missing"
+        return None, [(name, why) for name in names]
+    orphans: List[Tuple[str, str]] = []
+    manifest: Optional[Dict[str, Any]] = None
+    problem = ""
+    if MANIFEST_SUFFIX not in files:
+        problem = "it has no manifest"
+        orphans.append((dumps[0].name, problem))
+    else:
+        try:
+            manifest = parse_manifest(read(files[MANIFEST_SUFFIX].name))
+        except (ManifestError, BulkheadError) as error:
+            problem = "its manifest can't be read: %s" % str(error).rstrip(".")
+    dump = dumps[0]
+    if manifest is not None:
+        dump = next((entry for entry in dumps if entry.name == manifest["file"]), dump)
+        problem = _contradiction(database, manifest, dump, taken_at)
+    orphans.extend((entry.name, "the manifest names another dump") for entry in dumps if entry is not dump)
+    good = manifest is not None and not problem
+    return (
+        Copy(
+            database,
+            found_stem,
+            dump.name,
+            taken_at,
+            dump.size_bytes,
+            names,
+            str(manifest["verified"]["level"]) if manifest is not None and good else "",
+            problem,
+            manifest,
+        ),
+        orphans,
+    )
+
+
+def _contradiction(database: str, manifest: Dict[str, Any], dump: Entry, taken_at: datetime) -> str:
+    if manifest["database"] != database:
+        return "its manifest is of database %s" % manifest["database"]
+    if manifest["file"] != dump.name:
+        return "its manifest is of file %s" % manifest["file"]
+    if manifest["size_bytes"] != dump.size_bytes:
+        return "it has %d bytes, its manifest says %d" % (dump.size_bytes, manifest["size_bytes"])
+    if manifest["taken_at"] != taken_at.strftime("%Y-%m-%dT%H:%M:%SZ"):
+        return "its manifest says it was taken at %s" % manifest["taken_at"]
+    return ""

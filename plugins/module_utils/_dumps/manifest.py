@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The manifest beside a dump: what it is of, how it was made, what its snapshot held, how far it was verified.
+
+It is written once, after the dump was verified, and never changed.
+"""
+
+import json
+from typing import Any, Dict, Tuple
+
+FORMAT_VERSION = 1
+# In order: each level includes those before it.
+LEVELS = ("hashed", "read")
+
+_NEEDED: Tuple[Tuple[str, type], ...] = (
+    ("database", str),
+    ("file", str),
+    ("taken_at", str),
+    ("size_bytes", int),
+    ("sha256", str),
+    ("compression", str),
+    ("tables", list),
+    ("verified", dict),
+)
+
+
+class ManifestError(ValueError):
+    """A file that should be a manifest isn't one that this version understands."""
+
+
+def restore_command(file: str, compression: str) -> str:
+    """Return what opens the dump with the stock tools alone, for a person to adapt."""
+    if compression == "zstd_wrapped":
+        return "zstd -dc %s | pg_restore --exit-on-error --dbname=DATABASE" % file
+    return "pg_restore --exit-on-error --dbname=DATABASE %s" % file
+
+
+def manifest_bytes(manifest: Dict[str, Any]) -> bytes:
+    """Return the manifest's file: readable, with sorted keys."""
+    return (json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def parse_manifest(data: bytes) -> Dict[str, Any]:
+    """Return what a manifest says.
+
+    Raises:
+        ManifestError: it is no JSON object, of a version that isn't known, or without a field that is needed.
+    """
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        raise ManifestError("it is no JSON (%s)" % error) from error
+    if not isinstance(found, dict):
+        raise ManifestError("it is no JSON object")
+    version = found.get("format_version")
+    if version != FORMAT_VERSION:
+        raise ManifestError("its format_version is %r, and this version knows %d" % (version, FORMAT_VERSION))
+    for name, kind in _NEEDED:
+        if not isinstance(found.get(name), kind) or isinstance(found.get(name), bool):
+            raise ManifestError("its field %s is missing or of the wrong type" % name)
+    if found["verified"].get("level") not in LEVELS:
+        raise ManifestError("its level of verification is %r" % found["verified"].get("level"))
+    return found

@@ -1,0 +1,414 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make one copy: dump under a hidden name, count in the same snapshot, sync, verify, then rename.
+
+The manifest gets its name last: a dump without one was never finished.
+"""
+
+import hashlib
+import re
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from .._core.errors import OutsideError, StateError
+from .._core.sql import Sql
+from .._core.text import format_size, iso_utc
+from .catalogue import GLOBALS_SUFFIX, MANIFEST_SUFFIX, Copy, partial_name
+from .manifest import FORMAT_VERSION, manifest_bytes, restore_command
+from .ports import Folder, Server
+from .snapshot import Snapshot, count_rows, database_facts, list_objects, open_snapshot
+from .verify import first_lines, verify_archive
+
+COMPRESSIONS = ("auto", "zstd", "gzip", "none")
+_RESERVE_BYTES = 8 * 1024 * 1024
+
+# pg_dump names an unknown or left-out method before it looks for a server; else it can't reach this one.
+_PROBE = r"""
+pg_dump --version || exit 1
+if command -v zstd >/dev/null 2>&1; then echo zstd-program; fi
+case $(pg_dump --format=custom --compress=zstd --host=/nonexistent --file=/dev/null 2>&1) in
+  *"connection to server"*) echo zstd-built-in ;;
+esac
+exit 0
+"""
+
+# Every stage reports its own status on a descriptor of its own: dash has no pipefail.
+_DUMP_WRAPPED = r"""
+exec 3>&1
+failed=$(
+  {
+    { "$@" 3>&- 4>&- || echo "pg_dump=$?" >&4; } |
+    { zstd -q -T0 -3 -c >&3 4>&- || echo "zstd=$?" >&4; }
+  } 4>&1
+)
+[ -z "$failed" ] || { echo "failed stages: $failed" >&2; exit 1; }
+"""
+
+
+_END_SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s AND pid <> pg_backend_pid()
+"""
+
+
+@dataclass(frozen=True)
+class Compression:
+    """How an archive is compressed, always before it leaves the server's side."""
+
+    name: str
+    suffix: str
+    argument: str
+    wrapped: bool = False
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What the server's side offers."""
+
+    client_version: str
+    zstd_program: bool
+    zstd_built_in: bool
+
+
+@dataclass(frozen=True)
+class DumpRequest:
+    """One copy to be made."""
+
+    database: str
+    stem: str
+    taken_at: datetime
+    run: str
+    compression: str = "auto"
+    verify: str = "read"
+    with_globals: bool = True
+    data_only_tables: Tuple[str, ...] = ()
+    label: str = ""
+    lock_timeout_s: int = 60
+
+
+@dataclass
+class Stopwatch:
+    """Seconds by stage."""
+
+    seconds: Dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time that the block takes to a stage."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - start, 3)
+
+
+class _HashingSink:
+    """Takes a program's output into a file and its hash."""
+
+    def __init__(self, folder: Folder, name: str) -> None:
+        self.name = name
+        self.size_bytes = 0
+        self._hash = hashlib.sha256()
+        self._writer = folder.create(name)
+
+    def __call__(self, data: bytes) -> None:
+        self._writer.write(data)
+        self._hash.update(data)
+        self.size_bytes += len(data)
+
+    def finish(self) -> None:
+        self._writer.finish()
+
+    def close(self) -> None:
+        self._writer.close()
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+
+def application_name(run: str) -> str:
+    """Return the name under which a run's sessions show in pg_stat_activity."""
+    return "bulkhead/" + run
+
+
+def end_sessions(server: Server, run: str) -> None:
+    """End what a run left working in the server, as far as we may: killed, its pg_dump lives on in the container."""
+    try:
+        server.rows(Sql(_END_SESSIONS, values=(application_name(run),)))
+    except OutsideError:
+        # The server itself may be gone; then so are the sessions.
+        return
+
+
+def probe_tools(server: Server) -> Tools:
+    """Ask the server's side for its pg_dump and its zstd."""
+    found = server.run_client(["sh", "-c", _PROBE], connect=False)
+    said = found.stdout.decode("utf-8", "replace").splitlines()
+    if found.rc != 0 or not said:
+        raise StateError(
+            "There is no pg_dump beside the server: %s." % first_lines(found.stderr),
+            "Dumps are made by the server's own pg_dump; use an image that has it.",
+        )
+    version = re.search(r"\d+(?:\.\d+|\w+)?", said[0])
+    return Tools(version.group(0) if version else said[0], "zstd-program" in said, "zstd-built-in" in said)
+
+
+def choose_compression(wanted: str, tools: Tools) -> Compression:
+    """Return the quickest compression that this server's side has.
+
+    Raises:
+        StateError: zstd is demanded and isn't there.
+    """
+    if wanted in ("auto", "zstd"):
+        if tools.zstd_built_in:
+            return Compression("zstd", ".dump", "--compress=zstd:3")
+        if tools.zstd_program:
+            return Compression("zstd_wrapped", ".dump.zst", "--compress=0", True)
+        if wanted == "zstd":
+            raise StateError(
+                "Neither pg_dump %s nor its image knows zstd." % tools.client_version,
+                "Use compression=auto or gzip, or an image with the program zstd.",
+            )
+    if wanted == "none":
+        return Compression("none", ".dump", "--compress=0")
+    return Compression("gzip", ".dump", "--compress=1")
+
+
+def connection_text(database: str) -> str:
+    """Return a conninfo text for a database: a bare name with an equals sign would itself be read as one."""
+    return "dbname='%s'" % database.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def check_space(folder: Folder, facts: Dict[str, Any], last: Optional[Copy]) -> None:
+    """Refuse a dump that can't fit.
+
+    Arguments:
+        last: the newest good copy: its size, grown as the database grew. Without one, half of the database's size
+            (what isn't dumped, the indexes, and compression take most databases below that).
+
+    Raises:
+        StateError: the folder's file system has less than is needed.
+    """
+    size_now = int(facts["database_size_bytes"])
+    if last is not None and last.manifest is not None:
+        size_then = int(last.manifest.get("database_size_bytes") or size_now) or 1
+        needed, source = int(last.size_bytes * 1.1 * max(1.0, size_now / size_then)), "the last copy's size"
+    else:
+        needed, source = size_now // 2, "the database's size"
+    free = folder.free_bytes()
+    if free < needed + _RESERVE_BYTES:
+        raise StateError(
+            "Folder %s has %s free, and this dump needs about %s (by %s). Nothing was begun."
+            % (folder.path, format_size(free), format_size(needed + _RESERVE_BYTES), source),
+            "Free some space there, or name another folder.",
+        )
+
+
+def make_copy(
+    server: Server, folder: Folder, request: DumpRequest, last: Optional[Copy], watch: Stopwatch
+) -> Tuple[Dict[str, Any], List[str]]:
+    """Make one copy; return its manifest and the names of its files, the dump first.
+
+    Raises:
+        BulkheadError: it could not be made or isn't good; nothing of it is left.
+    """
+    started = time.monotonic()
+    with watch.stage("look"):
+        facts = database_facts(server, request.database)
+        check_space(folder, facts, last)
+        tools = probe_tools(server)
+    compression = choose_compression(request.compression, tools)
+    work = _Work(server, folder, request, compression, watch)
+    try:
+        manifest = work.make(facts, tools, started)
+    except BaseException:
+        work.undo()
+        raise
+    return manifest, work.names
+
+
+class _Work:
+    """One copy in the making."""
+
+    def __init__(
+        self, server: Server, folder: Folder, request: DumpRequest, compression: Compression, watch: Stopwatch
+    ) -> None:
+        self.names: List[str] = []
+        self._server = server
+        self._folder = folder
+        self._request = request
+        self._compression = compression
+        self._watch = watch
+        self._sinks: List[_HashingSink] = []
+        self._renamed: List[str] = []
+
+    def make(self, facts: Dict[str, Any], tools: Tools, started: float) -> Dict[str, Any]:
+        request, compression = self._request, self._compression
+        dump_sink = self._sink(request.stem + compression.suffix)
+        globals_sink = self._sink(request.stem + GLOBALS_SUFFIX) if request.with_globals else None
+        reference_sink = (
+            self._sink(request.stem + ".reference" + compression.suffix) if request.data_only_tables else None
+        )
+        with self._server.transaction(request.database, "REPEATABLE READ", True) as transaction:
+            with self._watch.stage("snapshot"):
+                snapshot = open_snapshot(transaction, request.lock_timeout_s)
+                objects = list_objects(transaction)
+
+            def beside() -> List[Dict[str, Any]]:
+                with self._watch.stage("counts"):
+                    counted = count_rows(transaction)
+                if globals_sink is not None:
+                    with self._watch.stage("globals"):
+                        self._dump_globals(globals_sink)
+                return counted
+
+            with self._watch.stage("dump"):
+                tables = self._together(lambda: self._dump(snapshot, dump_sink, []), beside)
+            if reference_sink is not None:
+                with self._watch.stage("reference"):
+                    patterns = ["--table=" + pattern for pattern in request.data_only_tables]
+                    self._dump(snapshot, reference_sink, ["--data-only"] + patterns)
+        with self._watch.stage("sync"):
+            for sink in self._sinks:
+                sink.finish()
+        with self._watch.stage("verify"):
+            for archive in (dump_sink, reference_sink):
+                if archive is not None:
+                    verify_archive(
+                        self._folder, archive.name, archive.sha256, request.verify, compression.wrapped, self._server
+                    )
+        duration_s = time.monotonic() - started
+        manifest: Dict[str, Any] = {
+            "format_version": FORMAT_VERSION,
+            "database": request.database,
+            "file": request.stem + compression.suffix,
+            "format": "custom",
+            "compression": compression.name,
+            "restore": restore_command(request.stem + compression.suffix, compression.name),
+            "taken_at": iso_utc(request.taken_at),
+            "snapshot_at": snapshot.at,
+            "wal_position": snapshot.wal_position,
+            "cluster": {
+                "system_identifier": facts["system_identifier"],
+                "server_version": facts["server_version"],
+                "server_version_num": facts["server_version_num"],
+            },
+            "client_version": tools.client_version,
+            "owner": facts["owner"],
+            "encoding": facts["encoding"],
+            "lc_collate": facts["lc_collate"],
+            "lc_ctype": facts["lc_ctype"],
+            "database_size_bytes": facts["database_size_bytes"],
+            "size_bytes": dump_sink.size_bytes,
+            "sha256": dump_sink.sha256,
+            "tables": tables,
+            "sequences": objects["sequences"],
+            "extensions": objects["extensions"],
+            "globals": _file_facts(request.stem + GLOBALS_SUFFIX, globals_sink),
+            "reference": _file_facts(request.stem + ".reference" + compression.suffix, reference_sink),
+            "label": request.label or None,
+            "verified": {"level": request.verify, "at": iso_utc(request.taken_at + timedelta(seconds=duration_s))},
+            "duration_s": round(duration_s, 3),
+        }
+        if request.data_only_tables:
+            manifest["reference"]["tables"] = list(request.data_only_tables)
+        self._publish(manifest)
+        return manifest
+
+    def undo(self) -> None:
+        """Leave nothing of a copy that failed."""
+        end_sessions(self._server, self._request.run)
+        for sink in self._sinks:
+            sink.close()
+        for name in [sink.name for sink in self._sinks] + self._renamed:
+            self._folder.remove(name)
+
+    def _sink(self, name: str) -> _HashingSink:
+        sink = _HashingSink(self._folder, partial_name(name))
+        self.names.append(name)
+        self._sinks.append(sink)
+        return sink
+
+    def _publish(self, manifest: Dict[str, Any]) -> None:
+        with self._watch.stage("sync"):
+            sink = self._sink(self._request.stem + MANIFEST_SUFFIX)
+            sink(manifest_bytes(manifest))
+            sink.finish()
+            for name in self.names:
+                self._renamed.append(name)
+                self._folder.rename(partial_name(name), name)
+            self._folder.sync()
+
+    def _dump(self, snapshot: Snapshot, sink: _HashingSink, more: Sequence[str]) -> None:
+        argv = [
+            "pg_dump",
+            "--format=custom",
+            self._compression.argument,
+            "--snapshot=" + snapshot.name,
+            "--lock-wait-timeout=%ds" % self._request.lock_timeout_s,
+            "--no-password",
+            "--dbname=" + connection_text(self._request.database),
+        ] + list(more)
+        if self._compression.wrapped:
+            argv = ["sh", "-c", _DUMP_WRAPPED, "bulkhead-dump"] + argv
+        self._client("pg_dump of database %s" % self._request.database, argv, sink)
+
+    def _dump_globals(self, sink: _HashingSink) -> None:
+        argv = ["pg_dumpall", "--globals-only", "--no-password"]
+        argv.append("--database=" + self._server.maintenance_database)
+        self._client("pg_dumpall of the roles", argv, sink)
+
+    def _client(self, what: str, argv: Sequence[str], sink: _HashingSink) -> None:
+        found = self._server.run_client(argv, sink=sink)
+        if found.rc == 0 and sink.size_bytes:
+            return
+        said = first_lines(found.stderr)
+        if not found.stderr.strip():
+            said = "it said nothing; was its container stopped?"
+        remedy = None
+        if "permission denied" in found.stderr and "pg_authid" in found.stderr:
+            remedy = "Use a superuser (Supabase's is supabase_admin), or leave the roles out with globals=false."
+        elif "lock timeout" in found.stderr or "statement timeout" in found.stderr:
+            remedy = "Something holds a table locked: see pg_locks, or raise lock_timeout."
+        elif "version mismatch" in found.stderr:
+            remedy = "Use the server's own pg_dump: name its container."
+        raise OutsideError(
+            "%s failed with exit status %d: %s. Nothing of it was kept, and no copy was removed."
+            % (what, found.rc, said),
+            remedy,
+        )
+
+    def _together(self, dump: Callable[[], None], beside: Callable[[], List[Dict[str, Any]]]) -> List[Dict[str, Any]]:
+        """Run the dump in a thread of its own and the rest here; where one fails, the other is ended."""
+        failures: List[BaseException] = []
+
+        def run() -> None:
+            try:
+                dump()
+            except BaseException as error:  # pylint: disable=broad-exception-caught
+                # It is raised again below, in the thread that waits for it.
+                failures.append(error)
+                end_sessions(self._server, self._request.run)
+
+        thread = threading.Thread(target=run, name="dump", daemon=True)
+        thread.start()
+        try:
+            found = beside()
+        except BaseException as error:  # pylint: disable=broad-exception-caught
+            if not failures:
+                end_sessions(self._server, self._request.run)
+                failures.append(error)
+            found = []
+        thread.join()
+        if failures:
+            raise failures[0]
+        return found
+
+
+def _file_facts(name: str, sink: Optional[_HashingSink]) -> Any:
+    return None if sink is None else {"file": name, "size_bytes": sink.size_bytes, "sha256": sink.sha256}

@@ -1,0 +1,121 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What dumps need of the outside, as protocols; the adapters fit them without knowing."""
+
+from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, List, Optional, Protocol, Sequence, Tuple
+
+from .._core.sql import Sql
+
+
+class ClientResult(Protocol):
+    """What a client program left."""
+
+    @property
+    def rc(self) -> int:
+        """Its exit status; -1 where the engine doesn't know it any more."""
+
+    @property
+    def stdout(self) -> bytes:
+        """Its output, unless it went to a sink."""
+
+    @property
+    def stderr(self) -> str:
+        """What it had to say."""
+
+
+class Transaction(Protocol):
+    """Statements on one connection that see one snapshot."""
+
+    def execute(self, statement: Sql) -> int:
+        """Run one statement."""
+
+    def rows(self, statement: Sql) -> List[Dict[str, Any]]:
+        """Run one query."""
+
+
+class Server(Protocol):
+    """A cluster: its SQL, and its own client programs."""
+
+    @property
+    def maintenance_database(self) -> str:
+        """A database that is always there."""
+
+    def rows(self, statement: Sql) -> List[Dict[str, Any]]:
+        """Run one query, committed at once."""
+
+    def transaction(self, database: str, isolation: str = ..., read_only: bool = ...) -> ContextManager[Transaction]:
+        """Open a transaction on a connection of its own."""
+
+    def run_client(
+        self,
+        argv: Sequence[str],
+        stdin: Optional[Iterable[bytes]] = ...,
+        sink: Optional[Callable[[bytes], Any]] = ...,
+        connect: bool = ...,
+    ) -> ClientResult:
+        """Run a client program beside the server."""
+
+
+class Writer(Protocol):
+    """A file that is being written."""
+
+    def write(self, data: bytes) -> None:
+        """Append."""
+
+    def finish(self) -> None:
+        """Make it survive a power cut, and close it."""
+
+    def close(self) -> None:
+        """Close it as it is."""
+
+
+class LockState(Protocol):
+    """A note in the lock file: what a run was at; a run that was killed can't take it back."""
+
+    def read(self) -> Dict[str, Any]:
+        """Return the note; empty where the last run came to its end."""
+
+    def write(self, note: Dict[str, Any]) -> None:
+        """Replace the note, synced."""
+
+
+class Folder(Protocol):
+    """The folder that holds the copies of one database. Its methods raise OutsideError."""
+
+    @property
+    def path(self) -> str:
+        """Where it is."""
+
+    def entries(self) -> List[Tuple[str, int]]:
+        """Return name and size of its regular files; none where there is no folder yet."""
+
+    def warnings(self) -> List[str]:
+        """Return what is doubtful about it."""
+
+    def make(self) -> None:
+        """Make it, 0700, where it is missing."""
+
+    def read(self, name: str) -> bytes:
+        """Return a small file whole."""
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield a large file piece by piece."""
+
+    def create(self, name: str) -> Writer:
+        """Open a new file, 0600."""
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a file its final name; one that is there is never replaced."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is gone already is no error."""
+
+    def sync(self) -> None:
+        """Make renames and removals survive a power cut."""
+
+    def free_bytes(self) -> int:
+        """Return how much this user may still write there."""
+
+    def lock(self, name: str) -> ContextManager[LockState]:
+        """Hold a lock for one run. Raises ConflictError where another run holds it."""

@@ -1,0 +1,116 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a database holds in one snapshot: pg_dump dumps the same one, so the manifest and the dump can't disagree."""
+
+from dataclasses import dataclass
+from typing import Any, Dict, List, Sequence, Tuple
+
+from .._core.errors import OutsideError
+from .._core.sql import Sql
+from .ports import Server, Transaction
+
+# Each count is one more table in one statement's range: a bounded statement keeps planning and locking bounded.
+_COUNTS_PER_QUERY = 200
+
+_OPEN = """
+SELECT pg_export_snapshot() AS snapshot,
+       to_char(transaction_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at,
+       (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text AS wal_position
+"""
+
+_FACTS = """
+SELECT current_setting('server_version') AS server_version,
+       current_setting('server_version_num')::int AS server_version_num,
+       pg_database_size(d.oid) AS database_size_bytes,
+       pg_get_userbyid(d.datdba) AS owner,
+       pg_encoding_to_char(d.encoding) AS encoding,
+       d.datcollate AS lc_collate,
+       d.datctype AS lc_ctype
+  FROM pg_database d
+ WHERE d.datname = current_database()
+"""
+
+# A table that an extension brings is no user's table: pg_dump leaves it to CREATE EXTENSION.
+_TABLES = """
+SELECT n.nspname AS schema, c.relname AS name
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+   AND NOT EXISTS (SELECT FROM pg_depend e
+                    WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+ ORDER BY 1, 2
+"""
+
+_SEQUENCES = """
+SELECT n.nspname AS schema, c.relname AS name
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'S' AND c.relpersistence <> 't'
+   AND NOT EXISTS (SELECT FROM pg_depend e
+                    WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
+ ORDER BY 1, 2
+"""
+
+_EXTENSIONS = """
+SELECT e.extname AS name, e.extversion AS version, n.nspname AS schema
+  FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+ ORDER BY 1
+"""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot that is exported for as long as its transaction is open."""
+
+    name: str
+    at: str
+    wal_position: str
+
+
+def open_snapshot(transaction: Transaction, lock_timeout_s: int) -> Snapshot:
+    """Export the snapshot of a REPEATABLE READ transaction."""
+    # Like pg_dump: where a policy would hide rows this fails instead of counting fewer.
+    transaction.execute(Sql("SET LOCAL row_security = off"))
+    transaction.execute(Sql("SELECT set_config('lock_timeout', %s, true)", values=("%ds" % lock_timeout_s,)))
+    # A server's or a role's limits are meant for its applications.
+    transaction.execute(Sql("SET LOCAL statement_timeout = 0"))
+    transaction.execute(Sql("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    row = transaction.rows(Sql(_OPEN))[0]
+    return Snapshot(row["snapshot"], row["at"], row["wal_position"])
+
+
+def database_facts(server: Server, database: str) -> Dict[str, Any]:
+    """Return versions, size, owner and locale of a database, and its cluster's identifier where we may see it."""
+    facts: Dict[str, Any] = dict(server.rows(Sql(_FACTS, database=database))[0])
+    facts["database_size_bytes"] = int(facts["database_size_bytes"])
+    try:
+        found = server.rows(Sql("SELECT system_identifier::text AS id FROM pg_control_system()", database=database))
+        facts["system_identifier"] = found[0]["id"]
+    except OutsideError:
+        # Not every role may see it.
+        facts["system_identifier"] = None
+    return facts
+
+
+def count_rows(transaction: Transaction) -> List[Dict[str, Any]]:
+    """Return schema, name and number of rows of every user table, as the transaction's snapshot has them."""
+    tables: List[Tuple[str, str]] = [(row["schema"], row["name"]) for row in transaction.rows(Sql(_TABLES))]
+    counted: List[Dict[str, Any]] = []
+    for start in range(0, len(tables), _COUNTS_PER_QUERY):
+        counted.extend(_count_some(transaction, tables[start : start + _COUNTS_PER_QUERY]))
+    return counted
+
+
+def _count_some(transaction: Transaction, tables: Sequence[Tuple[str, str]]) -> List[Dict[str, Any]]:
+    text = " UNION ALL ".join(["SELECT %s::int AS number, count(*) AS rows FROM ONLY {}"] * len(tables))
+    found = transaction.rows(Sql(text, names=tuple(tables), values=tuple(range(len(tables)))))
+    by_number = {row["number"]: int(row["rows"]) for row in found}
+    return [{"schema": schema, "name": name, "rows": by_number[n]} for n, (schema, name) in enumerate(tables)]
+
+
+def list_objects(transaction: Transaction) -> Dict[str, List[Dict[str, Any]]]:
+    """Return the sequences (by name: their values don't follow snapshots) and the extensions."""
+    return {
+        "sequences": [dict(row) for row in transaction.rows(Sql(_SEQUENCES))],
+        "extensions": [dict(row) for row in transaction.rows(Sql(_EXTENSIONS))],
+    }

@@ -1,0 +1,155 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Migrations: what a file may hold, which were applied, and the command that runs one in a single transaction."""
+
+import hashlib
+import re
+from typing import Dict, Iterator, List, Tuple
+
+from .._core.errors import ConflictError, InputError
+from .._core.sql import Sql, quoted_name, quoted_value
+from .model import JOURNAL_SCHEMA, JOURNAL_TABLE, Content, Migration, Wanted
+from .verify import differences
+
+# What breaks `psql -1`: PostgreSQL's documentation of each command says "cannot be executed inside a transaction block",
+# or it ends the transaction itself.
+_FORBIDDEN = re.compile(
+    r"^(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK|ABORT|PREPARE\s+TRANSACTION|VACUUM|ALTER\s+SYSTEM"
+    r"|(CREATE|DROP)\s+(DATABASE|TABLESPACE)|(CREATE|DROP)\s+(UNIQUE\s+)?INDEX\s+CONCURRENTLY"
+    r"|REINDEX\s.*CONCURRENTLY|REFRESH\s+MATERIALIZED\s+VIEW\s+CONCURRENTLY)\b(?!\s+TO\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+_META_COMMAND = re.compile(r"^\\(c|connect|i|ir|include|include_relative|!|copy)\b", re.MULTILINE)
+# Everything that can hide a semicolon or a keyword: comments, strings, quoted names, dollar quotes.
+_TOKEN = re.compile(
+    r"""--[^\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$(?:[A-Za-z_]\w*)?\$).*?\1|;""",
+    re.DOTALL,
+)
+
+
+def read_migration(name: str, data: bytes) -> Migration:
+    """Return a migration ready to run.
+
+    Arguments:
+        name: how the journal calls it: the file's name without its folder.
+        data: the file's bytes; CRLF becomes LF (it would stay in function bodies otherwise), a BOM is dropped.
+
+    Raises:
+        InputError: it isn't UTF-8, is empty, or holds what can't run in one transaction; with the line.
+    """
+    normalised = data.replace(b"\r\n", b"\n")
+    if normalised.startswith(b"\xef\xbb\xbf"):
+        normalised = normalised[3:]
+    try:
+        text = normalised.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError("Migration %s isn't UTF-8 text: %s." % (name, error), "Convert it first.") from error
+    if not text.strip():
+        raise InputError("Migration %s is empty." % name, "Name the right file.")
+    for line, statement in statements(text):
+        if _FORBIDDEN.match(statement):
+            raise InputError(
+                "Migration %s, line %d, can't run in one transaction: `%s`."
+                % (name, line, " ".join(statement.split())[:80]),
+                "Take it out of the file, or run this file by hand beforehand.",
+            )
+    found = _META_COMMAND.search(text)
+    if found:
+        line = text.count("\n", 0, found.start()) + 1
+        raise InputError(
+            "Migration %s, line %d, leaves the file or the connection: `%s`." % (name, line, found.group(0)),
+            "Write the SQL out instead.",
+        )
+    return Migration(name, normalised, hashlib.sha256(normalised).hexdigest())
+
+
+def statements(text: str) -> Iterator[Tuple[int, str]]:
+    """Yield line and text of each statement, comments and quoted parts blanked."""
+    parts: List[str] = []
+    position = 0
+    line = 1
+    for token in _TOKEN.finditer(text):
+        parts.append(text[position : token.start()])
+        position = token.end()
+        if token.group(0) != ";":
+            parts.append(" " if token.group(0).startswith(("--", "/*")) else "''")
+            continue
+        statement = "".join(parts)
+        if statement.strip():
+            yield line, statement.strip()
+        parts = []
+        line = text.count("\n", 0, position) + 1
+    rest = "".join(parts) + text[position:]
+    if rest.strip():
+        yield line, rest.strip()
+
+
+def pending(wanted: Wanted, content: Content) -> Tuple[List[Migration], List[Migration], List[str]]:
+    """Return the migrations to run, those to adopt (they ran before we kept a journal), and warnings.
+
+    Raises:
+        ConflictError: tables are there without a journal, and they aren't what the description expects.
+    """
+    warnings = [
+        "Migration %s has changed since it was applied to %s; it is not run again. What it holds now is for a new file."
+        % (migration.name, wanted.database)
+        for migration in wanted.migrations
+        if content.applied.get(migration.name, migration.checksum) != migration.checksum
+    ]
+    missing = [migration for migration in wanted.migrations if migration.name not in content.applied]
+    if not missing or content.applied or content.empty:
+        return missing, [], warnings
+    wrong = differences(wanted, content)
+    if wrong or not wanted.expect.tables:
+        raise ConflictError(
+            "Database %s holds %d tables, but no record of the migration %s, and %s."
+            % (
+                wanted.database,
+                len(content.tables),
+                missing[0].name,
+                "they aren't what is expected: " + "; ".join(wrong) if wrong else "nothing is said of what is expected",
+            ),
+            "Finish or empty it by hand, or correct `expect`; nothing was done.",
+        )
+    return [], missing, warnings
+
+
+def journal_statement(wanted: Wanted, migration: Migration) -> Sql:
+    """Return the row that says this migration was applied."""
+    return Sql(
+        "INSERT INTO {} (name, checksum) VALUES (%s, %s)",
+        (JOURNAL_TABLE,),
+        (migration.name, migration.checksum),
+        wanted.database,
+    )
+
+
+def journal_table(wanted: Wanted) -> Tuple[Sql, ...]:
+    """Return the statements that make our schema and its table; only its owner may look."""
+    return (
+        Sql("CREATE SCHEMA IF NOT EXISTS {}", (JOURNAL_SCHEMA,), database=wanted.database),
+        Sql("REVOKE ALL ON SCHEMA {} FROM PUBLIC", (JOURNAL_SCHEMA,), database=wanted.database),
+        Sql(
+            "CREATE TABLE IF NOT EXISTS {} (name text PRIMARY KEY, checksum text NOT NULL,"
+            " applied_at timestamptz NOT NULL DEFAULT now())",
+            (JOURNAL_TABLE,),
+            database=wanted.database,
+        ),
+    )
+
+
+def psql_command(wanted: Wanted, migration: Migration, path: str) -> List[str]:
+    """Return the command that runs a migration as the owner, with its journal row, in one transaction.
+
+    ``-1`` spans every -f and -c of one call (psql's manual, "-1"): the row is there exactly if the file ran to its end.
+    """
+    row: Dict[str, str] = {"name": quoted_value(migration.name), "checksum": quoted_value(migration.checksum)}
+    return [
+        "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-1", "-d", wanted.database,
+        "-c", "SET ROLE %s" % quoted_name(wanted.owner),
+        "-f", path,
+        "-c", "RESET ROLE",
+        "-c", "RESET search_path",
+        "-c", "INSERT INTO %s (name, checksum) VALUES (%s, %s)" % (quoted_name(JOURNAL_TABLE), row["name"], row["checksum"]),
+    ]  # fmt: skip

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The journal of an isolation: what was done and how it is taken back, across phases and runs.
+
+An entry is written before its change is made: after a power cut the journal may promise to take back what never came to be,
+never the other way round; so every undo must bear being run where there is nothing to undo.
+
+Kinds of entries: ``sql`` (statements), ``file`` (restore its old bytes), ``containers`` (bring services up again from their
+compose files, or remove those that were made), ``gateway`` (reload it), ``fingerprint`` (rows of a database after it was
+filled); and the markers ``taken_back`` (single entries), ``completed`` and ``undone`` (everything before them is closed).
+"""
+
+from typing import Any, Dict, Iterable, List, Mapping, Protocol, Sequence
+
+from .._core.errors import BulkheadError
+from .._core.sql import Sql
+
+CLOSING = ("completed", "undone")
+
+Entry = Dict[str, Any]
+
+
+class Hands(Protocol):
+    """What takes entries back; a module builds it from adapters."""
+
+    def execute(self, statement: Sql) -> None:
+        """Run one statement, committed at once."""
+
+    def rows_of(self, database: str, tables: Sequence[str]) -> Mapping[str, int]:
+        """Return the number of rows of each of these tables that is there; an absent database has none."""
+
+    def set_aside(self, database: str) -> str:
+        """Rename a database, so that nothing in it is lost; return its new name."""
+
+    def restore_file(self, entry: Entry) -> str:
+        """Put the old bytes of a file back, unless someone else changed it since; return a sentence."""
+
+    def bring_up(self, entry: Entry) -> str:
+        """Bring services up again as their files say; remove those that were made; return a sentence."""
+
+    def reload_gateway(self, entry: Entry) -> str:
+        """Let a gateway read its files again; return a sentence."""
+
+
+def sql_entry(identifier: str, what: str, undo: Iterable[Sql]) -> Entry:
+    """Return the entry for a change made by SQL."""
+    return {"kind": "sql", "id": identifier, "what": what, "undo": [statement.to_json() for statement in undo]}
+
+
+def fingerprint_entry(database: str, rows: Mapping[str, int], existed: bool, owner: str) -> Entry:
+    """Return the entry that says what a database held right after it was filled.
+
+    Arguments:
+        existed: whether the database was there, empty, before.
+        owner: who owned it then.
+    """
+    return {"kind": "fingerprint", "database": database, "rows": dict(rows), "existed": existed, "owner": owner}
+
+
+def containers_entry(
+    project: str, working_dir: str, files: Sequence[str], env_files: Sequence[str], services: Sequence[str], created: bool
+) -> Entry:
+    """Return the entry for services that get new containers; ``created``: they were not there before."""
+    return {
+        "kind": "containers",
+        "project": project,
+        "working_dir": working_dir,
+        "files": list(files),
+        "env_files": list(env_files),
+        "services": list(services),
+        "created": created,
+    }
+
+
+def gateway_entry(container: str) -> Entry:
+    """Return the entry for a gateway whose configuration is about to change."""
+    return {"kind": "gateway", "container": container}
+
+
+def open_entries(entries: Sequence[Entry]) -> List[Entry]:
+    """Return what is not closed yet, oldest first."""
+    start = 0
+    for index, entry in enumerate(entries):
+        if entry.get("kind") in CLOSING:
+            start = index + 1
+    taken_back = {identifier for entry in entries[start:] for identifier in entry.get("ids") or ()}
+    return [
+        entry for entry in entries[start:] if entry.get("kind") != "taken_back" and entry.get("id", object()) not in taken_back
+    ]
+
+
+def undo(entries: Sequence[Entry], hands: Hands) -> Dict[str, List[str]]:
+    """Take open entries back, the newest first.
+
+    Returns ``restored`` (what is as it was), ``kept`` (what was put aside because rows came since) and ``left`` (what could not
+    be taken back, with the reason): one failure doesn't keep the others from being tried.
+    """
+    report: Dict[str, List[str]] = {"restored": [], "kept": [], "left": []}
+    aside = _set_aside(entries, hands, report)
+    for entry in reversed(entries):
+        kind = entry.get("kind")
+        try:
+            if kind == "sql":
+                _undo_sql(entry, hands, aside)
+                report["restored"].append(entry["what"])
+            elif kind == "file":
+                report["restored"].append(hands.restore_file(entry))
+            elif kind == "containers":
+                report["restored"].append(hands.bring_up(entry))
+            elif kind == "gateway":
+                report["restored"].append(hands.reload_gateway(entry))
+        except BulkheadError as error:
+            report["left"].append("%s: %s" % (entry.get("what") or entry.get("path") or kind, error))
+    return report
+
+
+def _set_aside(entries: Sequence[Entry], hands: Hands, report: Dict[str, List[str]]) -> Dict[str, Entry]:
+    """Rename databases that got rows since they were filled: dropping them would lose those."""
+    newest: Dict[str, Entry] = {entry["database"]: entry for entry in entries if entry.get("kind") == "fingerprint"}
+    aside = {}
+    for database, entry in newest.items():
+        rows = dict(hands.rows_of(database, list(entry["rows"])))
+        if rows and rows != entry["rows"]:
+            name = hands.set_aside(database)
+            aside[database] = entry
+            report["kept"].append("database %s, which got rows since it was filled, is kept as %s" % (database, name))
+            if entry["existed"]:
+                hands.execute(
+                    Sql("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0", (database, entry["owner"]))
+                )
+    return aside
+
+
+def _undo_sql(entry: Entry, hands: Hands, aside: Mapping[str, Entry]) -> None:
+    for data in entry["undo"]:
+        statement = Sql.from_json(data)
+        # What was put aside isn't emptied, and its owner still owns it.
+        if statement.database in aside or (aside and statement.text.startswith(("DROP DATABASE", "DROP ROLE", "ALTER DATABASE"))):
+            continue
+        hands.execute(statement)

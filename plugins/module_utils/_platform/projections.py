@@ -1,0 +1,339 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Projections of a validated description: what each phase has to do, as options of its modules."""
+
+import posixpath
+from typing import Any, Dict, List, Mapping, Optional
+
+Thing = Dict[str, Any]
+
+
+def project(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Dict[str, Any]:
+    """Return ``dns``, ``isolate``, ``postgrest``, ``backup`` and ``audit``; paths are absolute where a compose folder is."""
+    return {
+        "dns": _dns(platform),
+        "isolate": _isolate(platform),
+        "postgrest": _postgrest(platform, profiles),
+        "backup": _backup(platform),
+        "audit": _audit(platform, profiles),
+    }
+
+
+def connection(platform: Mapping[str, Any], cluster: str) -> Thing:
+    """Return a cluster's connection options, absent ones left out."""
+    options = platform["clusters"][cluster]
+    names = {
+        "container": "container",
+        "host": "login_host",
+        "port": "login_port",
+        "unix_socket": "login_unix_socket",
+        "superuser": "login_user",
+        "password": "login_password",
+        "maintenance_database": "login_db",
+    }
+    return {option: options[field] for field, option in names.items() if options.get(field) is not None}
+
+
+def database_name(platform: Mapping[str, Any], key: str) -> str:
+    """Return the name that a database has on its server."""
+    return str(platform["databases"][key].get("name") or key)
+
+
+def backup_folder(platform: Mapping[str, Any], key: str) -> str:
+    """Return the folder that holds a database's copies."""
+    backup = platform["databases"][key].get("backup") or {}
+    return str(backup.get("folder") or posixpath.join(platform["backup_root"], key))
+
+
+def journal_path(platform: Mapping[str, Any], key: str) -> str:
+    """Return the file that holds the journal of a database's isolation."""
+    return posixpath.join(platform["state_dir"], "journal", key + ".jsonl")
+
+
+def _folder(item: Mapping[str, Any]) -> str:
+    return posixpath.dirname(item["compose_file"])
+
+
+def _resolve(item: Mapping[str, Any], path: str) -> str:
+    return posixpath.normpath(posixpath.join(_folder(item), path))
+
+
+def _compose(item: Mapping[str, Any]) -> Thing:
+    """Return a compose project's options, for our modules."""
+    options: Thing = {"path": item["compose_file"]}
+    if item.get("project"):
+        options["project_name"] = item["project"]
+    for field in ("files", "env_files"):
+        if item.get(field):
+            options[field] = [_resolve(item, path) for path in item[field]]
+    return options
+
+
+def _up(item: Mapping[str, Any], services: List[str]) -> Thing:
+    """Return what community.docker.docker_compose_v2 needs to bring up just these services."""
+    options: Thing = {"project_src": _folder(item), "services": services}
+    for field, option in (("project", "project_name"), ("files", "files"), ("env_files", "env_files"), ("profiles", "profiles")):
+        if item.get(field):
+            options[option] = item[field]
+    return options
+
+
+def _slug(item: Mapping[str, Any]) -> str:
+    return str(item.get("project") or posixpath.basename(_folder(item)))
+
+
+def _service_name(name: str, service: Mapping[str, Any]) -> str:
+    return str(service.get("service") or name)
+
+
+def _container_name(name: str, service: Mapping[str, Any]) -> str:
+    return str(service.get("container") or name)
+
+
+def _by_project(services: Mapping[str, Thing]) -> List[Dict[str, Thing]]:
+    """Return services in groups of one compose project each, in the description's order."""
+    groups: Dict[Any, Dict[str, Thing]] = {}
+    for name, service in services.items():
+        groups.setdefault((service["compose_file"], service.get("project")), {})[name] = service
+    return list(groups.values())
+
+
+def _dns(platform: Mapping[str, Any]) -> List[Thing]:
+    reaching = {name: service for name, service in platform["services"].items() if service["reaches_host"]}
+    result = []
+    for group in _by_project(reaching):
+        first = next(iter(group.values()))
+        names = [_service_name(name, service) for name, service in group.items()]
+        result.append(
+            {
+                "compose": _compose(first),
+                "services": names,
+                "up": _up(first, names),
+                "probes": [{"container": _container_name(name, service)} for name, service in group.items()],
+                "journal": posixpath.join(platform["state_dir"], "journal", "dns-%s.jsonl" % _slug(first)),
+            }
+        )
+    return result
+
+
+def _isolate(platform: Mapping[str, Any]) -> List[Thing]:
+    result = []
+    for key, database in platform["databases"].items():
+        if not database.get("owner"):
+            continue
+        home = next((service for service in platform["services"].values() if service.get("database") == key), None)
+        expect = {name: value for name, value in (database.get("expect") or {}).items() if value is not None}
+        if database.get("expect_tables"):
+            expect["tables"] = database["expect_tables"]
+        options: Thing = {
+            **connection(platform, database["cluster"]),
+            "database": database_name(platform, key),
+            "owner": database["owner"],
+            "adopt": database["adopt"],
+            "extensions": database.get("extensions") or [],
+            "connect_roles": database.get("connect_roles") or [],
+            "prelude": database.get("prelude") or "none",
+            "migrations": [_resolve(home, path) if home else path for path in database.get("migrations") or []],
+            "expect": expect,
+            "journal": journal_path(platform, key),
+        }
+        if database.get("owner_password"):
+            options["owner_password"] = database["owner_password"]
+        else:
+            options["owner_password_file"] = database.get("owner_password_file") or posixpath.join(
+                platform["state_dir"], "secrets", key + ".password"
+            )
+        if database.get("legacy"):
+            options["legacy"] = dict(database["legacy"])
+        result.append(
+            {
+                "key": key,
+                "options": options,
+                "journal": options["journal"],
+                "connection": connection(platform, database["cluster"]),
+                "safety": _safety(platform, key, database),
+                "switched_by": [name for name, item in platform["postgrest"].items() if item["database"] == key],
+            }
+        )
+    return result
+
+
+def _safety(platform: Mapping[str, Any], key: str, database: Thing) -> List[Thing]:
+    """Return the dumps to take before anything is changed: the shared database, the new one, the legacy rows alone."""
+    root = posixpath.join(platform["backup_root"], "before-isolation")
+    common: Thing = dict(
+        connection(platform, database["cluster"]), retention={"last": 5}, verify="read", label="before-isolation"
+    )
+    name = database_name(platform, key)
+    dumps = [dict(common, database=name, dest=posixpath.join(root, key))]
+    legacy = database.get("legacy")
+    if legacy:
+        shared = legacy["database"]
+        dumps.insert(0, dict(common, database=shared, dest=posixpath.join(root, shared)))
+        dumps.append(
+            dict(
+                common,
+                database=shared,
+                dest=posixpath.join(root, "%s-legacy-of-%s" % (shared, key)),
+                data_only_tables=[legacy["tables"]],
+            )
+        )
+    return dumps
+
+
+def _postgrest(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List[Thing]:
+    result = []
+    for name, instance in platform["postgrest"].items():
+        users = {key: item for key, item in platform["services"].items() if item.get("postgrest") == name}
+        if not users:
+            continue
+        database = platform["databases"][instance["database"]]
+        config: Thing = dict(
+            _compose(instance),
+            service=instance["service"],
+            mode=instance["mode"],
+            database=database_name(platform, instance["database"]),
+            settings=instance.get("settings") or {},
+            container_name=instance.get("container") or instance["service"],
+        )
+        if instance.get("extends"):
+            config["extends"] = instance["extends"]
+        entry: Thing = {
+            "name": name,
+            "key": instance["database"],
+            "config": config,
+            "up": _up(instance, [instance["service"]]),
+            "connection": connection(platform, database["cluster"]),
+            "journal": journal_path(platform, instance["database"]),
+            "ready_url": instance.get("ready_url"),
+            "probe": _probe(instance),
+            "gateway": _gateway(instance),
+            "switches": _switches(instance, users, profiles),
+            "health": [
+                {"name": key, "url": item["health_url"]}
+                for key, item in users.items()
+                if item.get("health_url")
+            ],
+            "isolation": next((item["options"] for item in _isolate(platform) if item["key"] == instance["database"]), None),
+        }
+        result.append(entry)
+    return result
+
+
+def _probe(instance: Thing) -> Optional[Thing]:
+    probe = instance.get("probe")
+    if not probe:
+        return None
+    apikey = probe.get("apikey_from")
+    return {
+        "url": probe["url"],
+        "apikey_file": _resolve(instance, apikey["file"]) if apikey else None,
+        "apikey_variable": apikey["variable"] if apikey else None,
+    }
+
+
+def _gateway(instance: Thing) -> Optional[Thing]:
+    gateway = instance.get("gateway")
+    if not gateway:
+        return None
+    return {
+        "container": gateway["container"],
+        "path": _resolve(instance, gateway["file"]),
+        "like": gateway["like"],
+        "route": gateway["route"],
+        "service": instance["service"],
+    }
+
+
+def _switches(instance: Thing, users: Mapping[str, Thing], profiles: Mapping[str, Any]) -> List[Thing]:
+    """Return, for each compose project, which variable of which services is to hold the gateway's new URL."""
+    url = (instance.get("gateway") or {}).get("url")
+    result = []
+    for group in _by_project(users):
+        named = {
+            key: item
+            for key, item in group.items()
+            if ((profiles.get(item.get("profile")) or {}).get("rest_url_variable"))
+        }
+        if not url or not named:
+            continue
+        first = next(iter(named.values()))
+        names = [_service_name(key, item) for key, item in named.items()]
+        result.append(
+            {
+                "compose": _compose(first),
+                "services": names,
+                "variables": {profiles[first["profile"]]["rest_url_variable"]: url},
+                "up": _up(first, names),
+            }
+        )
+    return result
+
+
+def _backup(platform: Mapping[str, Any]) -> List[Thing]:
+    result = []
+    for key, database in platform["databases"].items():
+        backup = database.get("backup")
+        if not backup:
+            continue
+        retention = {rule: value for rule, value in backup["retention"].items() if value is not None}
+        if "within" in retention:
+            retention["within"] = "%ds" % retention["within"]
+        options = dict(
+            connection(platform, database["cluster"]),
+            database=database_name(platform, key),
+            dest=backup_folder(platform, key),
+            schedule=backup["schedule"],
+            timezone=platform["timezone"],
+            retention=retention,
+            verify=backup["verify"],
+            compression=backup["compression"],
+        )
+        result.append({"key": key, "options": options})
+    return result
+
+
+def _audit(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Thing:
+    used = {item.get("profile") for item in platform["services"].values()}
+    tenants = {name: profile["owns"] for name, profile in profiles.items() if name in used and profile.get("owns")}
+    services = []
+    for name, service in platform["services"].items():
+        variable = (profiles.get(service.get("profile")) or {}).get("rest_url_variable")
+        services.append(
+            {
+                "name": name,
+                "container": _container_name(name, service),
+                "reaches_host": service["reaches_host"],
+                "health_url": service.get("health_url"),
+                "profile": service.get("profile"),
+                "database": service.get("database"),
+                "variables": [variable] if variable else [],
+            }
+        )
+    return {
+        "clusters": [{"name": name, "connection": connection(platform, name)} for name in platform["clusters"]],
+        "tenants": tenants,
+        "services": services,
+        "instances": [
+            {
+                "name": name,
+                "container": item.get("container") or item["service"],
+                "route": (item.get("gateway") or {}).get("route", ""),
+            }
+            for name, item in platform["postgrest"].items()
+        ],
+        "databases": {
+            key: {
+                "name": database_name(platform, key),
+                "cluster": item["cluster"],
+                "folder": backup_folder(platform, key),
+                "rpo": item.get("rpo"),
+                "rto": item.get("rto"),
+                "criticality": item["criticality"],
+            }
+            for key, item in platform["databases"].items()
+        },
+        "folders": {key: backup_folder(platform, key) for key, item in platform["databases"].items() if item.get("backup")},
+        "neighbours": platform["neighbours"],
+    }

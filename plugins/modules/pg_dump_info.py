@@ -1,0 +1,173 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""List the copies of databases: age, size, how far verified, and whether the recovery point objective is met."""
+
+DOCUMENTATION = r"""
+module: pg_dump_info
+short_description: List the dumps of Postgres databases, and whether they meet their objectives
+version_added: 0.1.0
+author: bulkhead.stack authors (@bulkhead-stack)
+description:
+  - Reads the folders that M(bulkhead.stack.pg_dump_rotate) writes. Neither a server nor a container engine is asked.
+extends_documentation_fragment:
+  - ansible.builtin.action_common_attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Nothing is ever changed.
+  diff_mode:
+    support: none
+    details:
+      - Nothing is ever changed.
+  platform:
+    platforms: posix
+options:
+  folders:
+    description:
+      - Folder of each database's copies, by the database's name. A folder that isn't there yet holds no copies.
+    type: dict
+    required: true
+  schedules:
+    description:
+      - Schedule of each database, by its name, as in O(bulkhead.stack.pg_dump_rotate#module:schedule).
+    type: dict
+    default: {}
+  rpo:
+    description:
+      - Recovery point objective of each database, by its name, for example V(24h).
+    type: dict
+    default: {}
+  timezone:
+    description:
+      - Time zone of O(schedules).
+    type: str
+    default: UTC
+  verify:
+    description:
+      - How far a copy must have been verified to count.
+    type: str
+    choices: [hashed, read]
+    default: read
+  clock:
+    description:
+      - The moment to take as now, as V(2026-11-23T02:00:00Z), for tests and demonstrations.
+    type: str
+seealso:
+  - module: bulkhead.stack.pg_dump_rotate
+"""
+
+EXAMPLES = r"""
+- name: See which database has no fresh, verified copy
+  bulkhead.stack.pg_dump_info:
+    folders:
+      postgres: /backups/supabase-ai/postgres
+      archon_db: /backups/supabase-ai/archon_db
+    schedules:
+      archon_db: "0 2 * * *"
+    rpo:
+      postgres: 6h
+      archon_db: 24h
+  register: copies
+"""
+
+RETURN = r"""
+copies:
+  description: Every copy of every database, newest first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    database:
+      description: Its database.
+      type: str
+    path:
+      description: Path of the dump.
+      type: str
+    taken_at:
+      description: When it was taken, in UTC.
+      type: str
+    age_s:
+      description: Its age in seconds. Negative where it is dated in the future.
+      type: int
+    size_bytes:
+      description: Size of the dump.
+      type: int
+    verified:
+      description: Whether it counts as verified.
+      type: bool
+    how:
+      description: How far it was verified. V(null) where it is no good copy.
+      type: str
+    problem:
+      description: Why it is no good copy. V(null) where it is one.
+      type: str
+    label:
+      description: The label that it was made with, or V(null).
+      type: str
+    compression:
+      description: How it is compressed, or V(null) where there is no manifest.
+      type: str
+    manifest_path:
+      description: Path of its manifest, or V(null).
+      type: str
+newest_verified:
+  description: For each database the newest copy that counts as verified, or V(null).
+  returned: success
+  type: dict
+rpo_met:
+  description: For each database whether that copy is young enough. V(null) where no objective is given.
+  returned: success
+  type: dict
+due:
+  description: For each database whether a dump is due, and why, and when next. V(null) where no schedule is given.
+  returned: success
+  type: dict
+orphans:
+  description: For each database the files that belong to no whole copy, each with the reason.
+  returned: success
+  type: dict
+"""
+
+from datetime import datetime, timezone
+from typing import Any, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.dump_folder import DumpFolder
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.schedule import parse_moment
+from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.info import parse_watches, report
+from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import LEVELS
+
+
+def run(options: Dict[str, Any]) -> Dict[str, Any]:
+    """Build the adapters and hand them in."""
+    now = parse_moment(options["clock"]) if options["clock"] else datetime.now(timezone.utc)
+    watches = parse_watches(options)
+    return report(watches, {watch.database: DumpFolder(watch.folder) for watch in watches}, now, options["verify"])
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec={
+            "folders": {"type": "dict", "required": True},
+            "schedules": {"type": "dict", "default": {}},
+            "rpo": {"type": "dict", "default": {}},
+            "timezone": {"type": "str", "default": "UTC"},
+            "verify": {"type": "str", "choices": list(LEVELS), "default": "read"},
+            "clock": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    try:
+        result = run(module.params)
+    except BulkheadError as error:
+        module.fail_json(**error.result())
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

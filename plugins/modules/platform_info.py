@@ -1,0 +1,104 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Validate a platform's description and return what the phases need of it."""
+
+DOCUMENTATION = r"""
+module: platform_info
+short_description: Validate a platform's description and project it
+version_added: 0.1.0
+description:
+  - Reads the description of a host's clusters, databases, services and PostgREST instances in one pass, and reports every mistake
+    at once, each with its path.
+  - Returns the description with defaults and profiles filled in, and a list for each phase with paths resolved against the
+    services' compose folders.
+extends_documentation_fragment:
+  - bulkhead.stack.attributes
+  - bulkhead.stack.attributes.info
+options:
+  platform:
+    description: The description, usually the variable C(bulkhead_platform). The README shows one.
+    type: dict
+    required: true
+  profiles:
+    description: What is known of programs wherever they run, by name. The role M(bulkhead.stack.platform#role) brings them.
+    type: dict
+    default: {}
+author:
+  - bulkhead.stack authors (@bulkhead-stack)
+"""
+
+EXAMPLES = r"""
+- name: Validate the description
+  bulkhead.stack.platform_info:
+    platform:
+      clusters:
+        main: {container: supabase-ai-db}
+      databases:
+        n8n_db:
+          cluster: main
+          rpo: 24h
+          backup: {schedule: "0 3 * * *", retention: {last: 14}}
+  register: platform
+"""
+
+RETURN = r"""
+platform:
+  description: The description, defaults and profiles filled in, durations in seconds.
+  returned: success
+  type: dict
+  sample: {clusters: {main: {container: supabase-ai-db}}}
+phases:
+  description: What each phase has to do, as options of its modules. Holds passwords where the description does.
+  returned: success
+  type: dict
+  contains:
+    dns:
+      description: Compose files and their services that must reach the host.
+      type: list
+      elements: dict
+      sample: []
+    isolate:
+      description: Databases with an owner, each with the options of M(bulkhead.stack.pg_database_isolate).
+      type: list
+      elements: dict
+      sample: []
+    postgrest:
+      description: PostgREST instances with their gateway, probe, and the services that they serve.
+      type: list
+      elements: dict
+      sample: []
+    backup:
+      description: Databases with a schedule, each with the options of M(bulkhead.stack.pg_dump_rotate).
+      type: list
+      elements: dict
+      sample: []
+    audit:
+      description: What audit looks at.
+      type: dict
+      sample: {}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
+from ansible_collections.bulkhead.stack.plugins.module_utils._platform.projections import project
+from ansible_collections.bulkhead.stack.plugins.module_utils._platform.validate import validate
+
+
+def main() -> None:
+    """Wire options and domain."""
+    module = AnsibleModule(
+        {"platform": {"type": "dict", "required": True}, "profiles": {"type": "dict", "default": {}}},
+        supports_check_mode=True,
+    )
+    try:
+        platform = validate(module.params["platform"], module.params["profiles"])
+        phases = project(platform, module.params["profiles"])
+    except BulkheadError as error:
+        module.fail_json(**error.result())
+    module.exit_json(changed=False, platform=platform, phases=phases)
+
+
+if __name__ == "__main__":
+    main()

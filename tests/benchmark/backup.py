@@ -1,0 +1,171 @@
+"""Backups side by side with the command that this collection was asked to replace, on one server, in one run.
+
+The seed's command is ``docker exec CONTAINER pg_dump -U USER -Fc DATABASE > FILE``: it hashes, counts and verifies nothing.
+Ours is the whole module, start-up included. Each line is ``name value bound holds|falls short``, on medians.
+
+    python tests/benchmark/backup.py --container supabase-ai-db --database postgres --tables 'public.archon_*'
+
+Without --container a labelled one is started, filled (--fill embeddings|pgbench) and removed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+IMAGE = os.environ.get("BULKHEAD_POSTGRES15_IMAGE", "bulkhead/postgres:15")
+LABEL = "bulkhead.test=true"
+ROOT = Path(__file__).resolve().parents[2]
+
+FILL = {
+    # 768 dimensions as embeddings have them: numbers without a pattern. About 200 MB as text.
+    "embeddings": """
+        CREATE EXTENSION IF NOT EXISTS vector;
+        CREATE TABLE archon_crawled_pages (id bigserial PRIMARY KEY, url text, content text, embedding vector(768));
+        INSERT INTO archon_crawled_pages (url, content, embedding)
+        SELECT 'https://example.org/' || g, repeat(md5(g::text) || ' ', 40),
+               (SELECT array_agg((random() * 2 - 1)::real) FROM generate_series(1, 768 + g * 0))::vector(768)
+          FROM generate_series(1, 18000) AS g;
+    """,
+    # What `pgbench -i -s 40` makes, without the program: about 450 MB.
+    "pgbench": """
+        CREATE TABLE pgbench_accounts (aid int PRIMARY KEY, bid int, abalance int, filler char(84));
+        INSERT INTO pgbench_accounts SELECT g, g / 100000, 0, '' FROM generate_series(1, 3500000) AS g;
+    """,
+}
+# How many times as fast as the seed's command, with verify: hashed and with verify: read; how much of its size.
+BOUNDS = {"embeddings": (4.0, 2.5, 1.0), "pgbench": (1 / 1.1, 1 / 1.1, 1.0)}
+
+
+@contextmanager
+def own_container(fill: str) -> Iterator[str]:
+    """Start a container of ours with rows in the database postgres; remove it in the end."""
+    name = f"bulkhead-benchmark-{uuid.uuid4().hex[:8]}"
+    password = uuid.uuid4().hex
+    environment = dict(os.environ, POSTGRES_PASSWORD=password)
+    argv = ["docker", "run", "-d", "--name", name, "--label", LABEL, "-e", "POSTGRES_PASSWORD", IMAGE]
+    subprocess.run(argv, check=True, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        # The image's first, temporary server listens on its socket only.
+        while subprocess.run(["docker", "exec", name, "pg_isready", "-q", "-h", "127.0.0.1"], check=False).returncode:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"the server in {name} didn't answer within 60 s")
+            time.sleep(0.1)
+        psql = ["docker", "exec", "-i", name, "psql", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres"]
+        subprocess.run(psql, check=True, input=FILL[fill] + "CHECKPOINT;", text=True)
+        yield name
+    finally:
+        subprocess.run(["docker", "rm", "-f", "-v", name], check=True, stdout=subprocess.DEVNULL)
+
+
+def time_seed(container: str, user: str, database: str, tables: list[str], folder: Path) -> tuple[float, int]:
+    """Run the seed's command, and where there are tables its data-only dump; return seconds and bytes."""
+    begin, size = time.monotonic(), 0
+    runs: list[list[str]] = [[]]
+    if tables:
+        runs.append(["-a"] + [word for table in tables for word in ("-t", table)])
+    for number, more in enumerate(runs):
+        file = folder / f"seed{number}.dump"
+        with file.open("wb") as stream:
+            argv = ["docker", "exec", container, "pg_dump", "-U", user, "-Fc", *more, database]
+            subprocess.run(argv, check=True, stdout=stream)
+        size += file.stat().st_size
+    return time.monotonic() - begin, size
+
+
+def time_ours(
+    container: str, user: str, database: str, tables: list[str], folder: Path, verify: str
+) -> tuple[float, int, dict[str, float]]:
+    """Run the module as Ansible would; return seconds, bytes of the dumps, and the seconds of its stages."""
+    dest = folder / f"ours-{uuid.uuid4().hex[:8]}"
+    options: dict[str, Any] = {"container": container, "database": database, "dest": str(dest), "verify": verify}
+    options.update(login_user=user, data_only_tables=tables)
+    arguments = folder / "arguments.json"
+    arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": options}))
+    module = "ansible_collections.bulkhead.stack.plugins.modules.pg_dump_rotate"
+    begin = time.monotonic()
+    done = subprocess.run([sys.executable, "-m", module, str(arguments)], check=False, capture_output=True, text=True)
+    seconds = time.monotonic() - begin
+    result = json.loads(done.stdout)
+    if result.get("failed"):
+        raise SystemExit(result["msg"])
+    size = sum(file.stat().st_size for file in dest.iterdir() if ".dump" in file.name)
+    shutil.rmtree(dest)
+    return seconds, size, result["seconds"]
+
+
+def measure(
+    container: str, database: str, user: str, tables: list[str], repeat: int, bounds: tuple[float, float, float]
+) -> list[tuple[str, float, float, bool]]:
+    """Return lines of name, value, bound and whether it holds; the runs alternate, so that noise hits all alike."""
+    seed: list[float] = []
+    ours: dict[str, list[float]] = {"hashed": [], "read": []}
+    stages: dict[str, list[dict[str, float]]] = {"hashed": [], "read": []}
+    seed_size = our_size = 0
+    with tempfile.TemporaryDirectory(prefix="bulkhead-benchmark-") as scratch:
+        folder = Path(scratch)
+        for _number in range(repeat):
+            seconds, seed_size = time_seed(container, user, database, tables, folder)
+            seed.append(seconds)
+            for level, found in ours.items():
+                seconds, our_size, took = time_ours(container, user, database, tables, folder, level)
+                found.append(seconds)
+                stages[level].append(took)
+    middle = statistics.median(seed)
+    print(f"# seed's command {middle:.2f} s, {seed_size} bytes (median of {repeat})")
+    for level, found in ours.items():
+        names = stages[level][0]
+        took = {name: statistics.median(run.get(name, 0.0) for run in stages[level]) for name in names}
+        told = ", ".join(f"{name} {value:.2f}" for name, value in took.items())
+        print(f"# ours, verify: {level}, {statistics.median(found):.2f} s, {our_size} bytes ({told})")
+    hashed, read = (middle / statistics.median(ours[level]) for level in ("hashed", "read"))
+    size = our_size / seed_size
+    return [
+        ("backup_times_as_fast_hashed", hashed, bounds[0], hashed >= bounds[0]),
+        ("backup_times_as_fast_read", read, bounds[1], read >= bounds[1]),
+        ("backup_size_ratio", size, bounds[2], size <= bounds[2]),
+    ]
+
+
+def main() -> int:
+    """Parse the arguments, measure, print."""
+    parser = argparse.ArgumentParser(description="pg_dump_rotate side by side with docker exec pg_dump -Fc")
+    parser.add_argument("--container", help="a container with a Postgres server; by default one of our own")
+    parser.add_argument("--database", default="postgres")
+    parser.add_argument("--user", default="postgres")
+    parser.add_argument("--tables", action="append", default=[], help="pattern of a data-only dump besides, on both sides")
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--fill", choices=sorted(FILL), default="embeddings", help="what our own container holds")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bulkhead-import-") as scratch:
+        namespace = Path(scratch) / "ansible_collections" / "bulkhead"
+        namespace.mkdir(parents=True)
+        (namespace / "stack").symlink_to(ROOT)
+        inherited = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.pathsep.join([scratch] + ([inherited] if inherited else []))
+        wanted = (arguments.database, arguments.user, arguments.tables, arguments.repeat, BOUNDS[arguments.fill])
+        if arguments.container:
+            lines = measure(arguments.container, *wanted)
+        else:
+            with own_container(arguments.fill) as container:
+                lines = measure(container, *wanted)
+    for name, value, bound, holds in lines:
+        print(f"{name} {value:.2f} {bound:.2f} {'holds' if holds else 'falls short'}")
+    return 0 if all(holds for _name, _value, _bound, holds in lines) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
