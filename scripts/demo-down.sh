@@ -22,7 +22,7 @@ else
   say "there is no Docker here, and so nothing of the demo in it"
 fi
 
-if [[ -n $strangers ]]; then
+if [[ -n $strangers && (-f $BULKHEAD_CACHE/dockerd.pid || -f $BULKHEAD_CACHE/engine-service) ]]; then
   say "the engine goes on: containers that aren't the demo's run in it; scripts/engine-down.sh stops it"
   printf '  - %s\n' "${strangers//$'\n'/$'\n'  - }"
 else

@@ -75,5 +75,6 @@ debian_archives() {
 }
 
 debian_targets() {
+  # shellcheck disable=SC2016  # apt's own placeholder
   apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' "Label: $1" 'Created-By: Packages' 2>/dev/null | head -n 1
 }

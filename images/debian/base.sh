@@ -19,6 +19,7 @@ if [[ $security != - ]]; then sources+=("deb ${signed}$security $suite-security 
 KEEP_NOTHING="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/keep-nothing.conf"
 export KEEP_NOTHING
 
+# shellcheck disable=SC2016  # the shell that mmdebstrap starts for a hook expands these
 options=(
   --variant=minbase
   # These stay in the image's dpkg configuration, so that what is installed on top is as small and as quick.

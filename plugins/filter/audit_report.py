@@ -27,7 +27,7 @@ options:
     elements: dict
     required: true
   dumps:
-    description: The C(databases) of M(bulkhead.stack.pg_dump_info).
+    description: The C(newest_verified) of M(bulkhead.stack.pg_dump_info).
     type: dict
     required: true
   services:

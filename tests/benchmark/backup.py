@@ -51,13 +51,14 @@ BOUNDS = {"embeddings": (4.0, 2.5, 1.0), "pgbench": (1 / 1.1, 1 / 1.1, 1.0)}
 
 @contextmanager
 def own_container(fill: str) -> Iterator[str]:
-    """Start a container of ours with rows in the database postgres; remove it in the end."""
+    """Start a container of ours, on a network of its own, with rows in the database postgres; remove it in the end."""
     name = f"bulkhead-benchmark-{uuid.uuid4().hex[:8]}"
     password = uuid.uuid4().hex
     environment = dict(os.environ, POSTGRES_PASSWORD=password)
-    argv = ["docker", "run", "-d", "--name", name, "--label", LABEL, "-e", "POSTGRES_PASSWORD", IMAGE]
-    subprocess.run(argv, check=True, env=environment, stdout=subprocess.DEVNULL)
+    argv = ["docker", "run", "-d", "--name", name, "--network", name, "--label", LABEL, "-e", "POSTGRES_PASSWORD", IMAGE]
+    subprocess.run(["docker", "network", "create", "--label", LABEL, name], check=True, stdout=subprocess.DEVNULL)
     try:
+        subprocess.run(argv, check=True, env=environment, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         # The image's first, temporary server listens on its socket only.
         while subprocess.run(["docker", "exec", name, "pg_isready", "-q", "-h", "127.0.0.1"], check=False).returncode:
@@ -68,7 +69,8 @@ def own_container(fill: str) -> Iterator[str]:
         subprocess.run(psql, check=True, input=FILL[fill] + "CHECKPOINT;", text=True)
         yield name
     finally:
-        subprocess.run(["docker", "rm", "-f", "-v", name], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["docker", "rm", "-f", "-v", name], check=False, stdout=subprocess.DEVNULL)
+        subprocess.run(["docker", "network", "rm", name], check=True, stdout=subprocess.DEVNULL)
 
 
 def time_seed(container: str, user: str, database: str, tables: list[str], folder: Path) -> tuple[float, int]:

@@ -195,6 +195,22 @@ class Docker:
         # A container that is killed takes the command along, and the engine then knows no exit status.
         return ExecResult(-1 if rc is None else int(rc), b"".join(collected), b"".join(errors).decode("utf-8", "replace"))
 
+    def read_file(self, container: str, path: str) -> bytes:
+        """Return one file of a container, running or not."""
+        archive = io.BytesIO()
+        try:
+            for chunk in self._api.get_archive(container, path)[0]:
+                archive.write(chunk)
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError("%s of container %s can't be read: %s." % (path, container, error)) from error
+        archive.seek(0)
+        with tarfile.open(fileobj=archive) as tar:
+            member = tar.next()
+            content = tar.extractfile(member) if member is not None else None
+            if content is None:
+                raise OutsideError("%s of container %s is no file." % (path, container))
+            return content.read()
+
     def put_file(self, container: str, path: str, data: bytes, mode: int = 0o600, uid: int = 0) -> None:
         """Write one file, whole, into a running container; its folder must exist."""
         archive = io.BytesIO()

@@ -24,7 +24,7 @@ def report(
     Arguments:
         wanted: the audit's projection of the description.
         clusters: for each, in the description's order, what pg_blast_radius_info returned, or its ``msg`` where it failed.
-        dumps: what pg_dump_info returned for each database's folder, by the description's name of the database.
+        dumps: the newest verified copy that pg_dump_info found, or None, by the description's name of the database.
         services, instances: what compose_reachability_info returned for services and for PostgREST instances.
     """
     findings: List[Row] = []
@@ -64,7 +64,8 @@ def _databases(
                 "newest_verified_age_s": None,
             }
             if key is not None:
-                _backup(wanted["databases"][key], key, dumps.get(key), row, findings)
+                if key in dumps:
+                    _backup(wanted["databases"][key], key, dumps[key], row, findings)
             _isolation(found, row, findings)
             rows.append(row)
     seen_names = {(row["cluster"], row["database"]) for row in rows}
@@ -76,13 +77,12 @@ def _databases(
     return rows
 
 
-def _backup(item: Mapping[str, Any], key: str, seen: Optional[Mapping[str, Any]], row: Row, findings: List[Row]) -> None:
-    newest = (seen or {}).get("newest_verified")
+def _backup(
+    item: Mapping[str, Any], key: str, newest: Optional[Mapping[str, Any]], row: Row, findings: List[Row]
+) -> None:
     if newest:
         row["newest_verified"] = newest["path"]
         row["newest_verified_age_s"] = newest["age_s"]
-    if seen is None:
-        return
     severity = "critical" if item["criticality"] == "critical" else "high"
     if not newest:
         findings.append(_finding(severity, "no-verified-backup", key, "There is no verified copy of it.", _play("backup")))
@@ -124,7 +124,7 @@ def _services(
         if session["application"].startswith("PostgREST")
     ]
     routes = {
-        item["route"].rstrip("/"): {address for address in seen.get("addresses") or ()}
+        item["route"].rstrip("/"): set(seen.get("addresses") or ())
         for item, seen in zip(wanted["instances"], instances)
     }
     rows = []

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A compose file as bytes: what it says, and at which character each thing stands.
 
-The tree is made from the parser's events, not by ``yaml.compose``: that one forgets where an alias stands. libyaml's
-parser is used where PyYAML was built with it, PyYAML's own otherwise; both count characters, so both give the same tree.
+The tree is made from the parser's events, not by ``yaml.compose``: that one forgets where an alias stands.
+libyaml's parser is used where PyYAML was built with it, PyYAML's own otherwise; both count characters, so both
+give the same tree.
 """
 
 import re
@@ -25,7 +26,8 @@ MERGE_TAG = "tag:yaml.org,2002:merge"
 STRING_TAG = "tag:yaml.org,2002:str"
 _NULLS = ("", "~", "null", "Null", "NULL")
 _MAXIMUM_DEPTH = 100
-# Where libyaml takes a tab for white space and PyYAML's own parser gives up: before a comment, at a line's end, after a sign.
+# Where libyaml takes a tab for white space and PyYAML's own parser gives up: before a comment, at a line's end,
+# after a sign.
 _LOOSE_TAB = re.compile(r"[ \t]*\t[ \t]*(?=#|\r?\n|$)|(?<=[:,\-])[ \t]*\t[ \t]*")
 _TEMPLATE = re.compile(r"\{%|\{\{|<%")
 
@@ -33,7 +35,7 @@ _TEMPLATE = re.compile(r"\{%|\{\{|<%")
 class Node:
     """One node of the tree, or one alias: aliases stay where they stand.
 
-    ``start`` and ``end`` are positions in the document's text; ``pairs`` is a mapping's, ``items`` a sequence's content.
+    ``start`` and ``end`` are positions in the document's text; ``pairs`` are a mapping's, ``items`` a sequence's.
     """
 
     __slots__ = ("kind", "start", "end", "anchor", "tag", "value", "style", "flow", "items", "pairs", "target")
@@ -59,7 +61,9 @@ class Node:
     @property
     def is_merge_key(self) -> bool:
         """Whether this is a mapping's ``<<``."""
-        return self.kind == "scalar" and (self.tag == MERGE_TAG or (self.value == "<<" and not self.style and not self.tag))
+        if self.kind != "scalar":
+            return False
+        return self.tag == MERGE_TAG or (self.value == "<<" and not self.style and not self.tag)
 
     def resolved(self) -> "Node":
         """Return the node itself, or the one that an alias stands for."""
@@ -100,7 +104,9 @@ class Document:
         try:
             self.text = data[len(BOM) :].decode("utf-8") if self.has_bom else data.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise InputError("%s isn't UTF-8: byte %d can't be read." % (name, error.start), "Save it as UTF-8.") from error
+            raise InputError(
+                "%s isn't UTF-8: byte %d can't be read." % (name, error.start), "Save it as UTF-8."
+            ) from error
         self.root = parse(self.text, name, pure)
 
     def encode(self, text: str) -> bytes:
@@ -126,7 +132,9 @@ class Document:
             keys = ", ".join(key.value for key, _value in root.pairs if key.kind == "scalar")
             raise InputError("%s has no `services:` at its top level; it has: %s." % (self.name, keys or "nothing"))
         if services.kind != "mapping":
-            raise InputError("`services` of %s is no mapping (line %d)." % (self.name, self.line_number(services.start)))
+            raise InputError(
+                "`services` of %s is no mapping (line %d)." % (self.name, self.line_number(services.start))
+            )
         self.refuse_duplicates(services, "services")
         return services
 
@@ -207,6 +215,7 @@ def _tree(text: str, name: str, pure: bool) -> Optional[Node]:
     open_nodes: List[Tuple[Node, List[Node]]] = []
     root: Optional[Node] = None
     documents = 0
+    event: Any
     for event in yaml.parse(text, Loader=loader):
         kind = type(event).__name__
         if kind == "ScalarEvent":
@@ -236,7 +245,8 @@ def _tree(text: str, name: str, pure: bool) -> Optional[Node]:
             documents += 1
             if documents > 1:
                 raise InputError(
-                    "%s holds a second document from line %d on; a compose file is one." % (name, event.start_mark.line + 1)
+                    "%s holds a second document from line %d on; a compose file is one."
+                    % (name, event.start_mark.line + 1)
                 )
             continue
         else:
@@ -278,4 +288,6 @@ def _not_yaml(error: Any, text: str, name: str) -> InputError:
             line=line,
             column=column,
         )
-    return InputError("%s is not YAML: %s%s." % (name, problem, where), "Nothing was written.", line=line, column=column)
+    return InputError(
+        "%s is not YAML: %s%s." % (name, problem, where), "Nothing was written.", line=line, column=column
+    )

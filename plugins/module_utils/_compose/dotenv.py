@@ -52,7 +52,11 @@ def _assignments(text: str) -> List[Assignment]:
                 close += 2 if text[close] == "\\" and quote == '"' else 1
             if close < len(text):
                 raw = text[start + 1 : close]
-                value = raw if quote == "'" else re.sub(r"\\(.)", lambda mark: _ESCAPES.get(mark.group(1), mark.group()), raw)
+                value = (
+                    raw
+                    if quote == "'"
+                    else re.sub(r"\\(.)", lambda mark: _ESCAPES.get(mark.group(1), mark.group()), raw)
+                )
                 found.append(Assignment(match.group(1), value, start, close + 1, position, quote))
                 end = text.find("\n", close)
                 position = len(text) if end < 0 else end + 1

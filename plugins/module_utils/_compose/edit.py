@@ -75,14 +75,22 @@ class Editor:
         if quote is None:
             quote = self.style.quote_beside(mapping, key)
         if mapping.flow:
-            self._add_flow(mapping, [_pair_span(pair) for pair in mapping.pairs], [name + ": " + render_flow(value, quote)])
+            self._add_flow(
+                mapping, [_pair_span(pair) for pair in mapping.pairs], [name + ": " + render_flow(value, quote)]
+            )
             return
         first = mapping.pairs[0][0]
         indent = self.style.column(first.start)
         lines = [
             " " * indent + line
-            for line in render_block(name, value, self.style.offset_beside(mapping), self.style.step(mapping), quote,
-                                     self.style.dash_beside(mapping))
+            for line in render_block(
+                name,
+                value,
+                self.style.offset_beside(mapping),
+                self.style.step(mapping),
+                quote,
+                self.style.dash_beside(mapping),
+            )
         ]
         if self._early:
             self._insert_lines(self.style.line_start(mapping.pairs[-1][0].start), lines)
@@ -360,7 +368,9 @@ class Editor:
             start, end = spans[place]
             rest = self.text[end : self.style.line_after(end)].strip().lstrip(",").strip()
             if rest and not rest.startswith("#"):
-                raise self._refused("a comment stands between the entries in line %d" % self.document.line_number(start))
+                raise self._refused(
+                    "a comment stands between the entries in line %d" % self.document.line_number(start)
+                )
             self._remove_lines(start, self.style.line_after(end), "")
         comma_after_last = self.text[spans[-1][1] : node.end - 1].lstrip().startswith(",")
         if last == len(spans) - 1 and first and not comma_after_last:
@@ -383,7 +393,13 @@ class Editor:
                 if not matches(new, self._replaced[id(old)]) or new.anchor != old.anchor:
                     return place
                 continue
-            if (old.kind, old.anchor, old.tag, old.value, old.style) != (new.kind, new.anchor, new.tag, new.value, new.style):
+            if (old.kind, old.anchor, old.tag, old.value, old.style) != (
+                new.kind,
+                new.anchor,
+                new.tag,
+                new.value,
+                new.style,
+            ):
                 return place
             if old.kind == "mapping":
                 pairs, others = self._without_changed_pairs(old, new)

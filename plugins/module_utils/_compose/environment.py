@@ -138,7 +138,9 @@ def plan_environment(document: Document, services: Sequence[str], variables: Var
 
     def holds(service: str, after: Model) -> bool:
         current = read_environment(after, service)
-        return all(name not in current if value is None else current.get(name) == value for name, value in variables.items())
+        return all(
+            name not in current if value is None else current.get(name) == value for name, value in variables.items()
+        )
 
     return finish(document, KEY, make, set(chosen), [], holds, chosen)
 
@@ -186,7 +188,7 @@ def _change(editor: Editor, service: str, found: Found, target: Node, wanted: Va
     if target.kind == "mapping":
         places = {name: target.index(name) for name in wanted}
     else:
-        places = {name: -1 for name in wanted}
+        places = dict.fromkeys(wanted, -1)
         for place, item in enumerate(target.items):
             if _split(item)[0] in places:
                 places[_split(item)[0]] = place
@@ -229,7 +231,9 @@ def _change(editor: Editor, service: str, found: Found, target: Node, wanted: Va
 def _remove_whole(editor: Editor, service: str, found: Found, target: Node) -> None:
     pair = next(pair for pair in found.owner.pairs if pair[1] is found.value)
     if found.value.kind == "alias":
-        raise StateError("The environment of service %s is an alias." % service, "Unset the variables where it points to.")
+        raise StateError(
+            "The environment of service %s is an alias." % service, "Unset the variables where it points to."
+        )
     if target.anchor or target.tag or editor.holds_comments(pair[0], target):
         editor.clear(pair[0], target)
         return

@@ -3,19 +3,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``extra_hosts`` of the services of a compose file: what each has, and the edit that gives or takes entries.
 
-A change never reaches a service that was not asked for: whoever shares a list with one through an anchor, a merge key or
-``extends`` is named, and nothing is written.
+A change never reaches a service that was not asked for: whoever shares a list with one through an anchor, a merge
+key or ``extends`` is named, and nothing is written.
 """
 
-from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
+import re
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .._core.errors import BulkheadError, ConflictError, StateError
+from .._core.errors import BulkheadError, ConflictError, InputError, StateError
 from .document import Document, Node
 from .edit import Editor
 from .model import Comparison, Found, Model
-from .outcome import Outcome, all_pairs, finish, refuse_sharing
+from .outcome import Edited, Outcome, all_pairs, finish, refuse_sharing
 
 KEY = "extra_hosts"
+_HOST = re.compile(r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$")
+_ADDRESS = re.compile(r"^(\$\{[^\s]+\}|host-gateway|[0-9A-Fa-f:.]+|\[[0-9A-Fa-f:.]+\])$")
 Hosts = Dict[str, Optional[str]]
 
 
@@ -64,7 +67,9 @@ def read_entries(value: Optional[Node]) -> List[Entry]:
         own = {key.value for key, _value in value.pairs}
         for name, content in Comparison().flat(value).items():
             content = content.resolved()
-            addresses = [item.resolved().value for item in content.items] if content.kind == "sequence" else [content.value]
+            addresses = (
+                [item.resolved().value for item in content.items] if content.kind == "sequence" else [content.value]
+            )
             for address in addresses:
                 entries.append(Entry(str(name), address, value.index(str(name)), address, str(name) not in own))
     return entries
@@ -118,7 +123,9 @@ def plan_present(document: Document, services: Sequence[str], hosts: Hosts) -> O
             chosen.remove(name)
             continue
         if reason:
-            raise StateError("Service %s can't have extra_hosts: %s." % (name, reason), "Give them to the other service.")
+            raise StateError(
+                "Service %s can't have extra_hosts: %s." % (name, reason), "Give them to the other service."
+            )
         missing, conflicts = missing_hosts(hosts_of(model, name), hosts)
         problems += ["%s has %s at %s" % (name, entry.host, entry.address) for entry in conflicts]
         if missing:
@@ -143,7 +150,15 @@ def plan_present(document: Document, services: Sequence[str], hosts: Hosts) -> O
             else:
                 _add_entries(editor, found, target, missing)
 
-    return finish(document, KEY, make, asked, warnings, lambda name, after: not any(missing_hosts(hosts_of(after, name), hosts)), chosen)
+    return finish(
+        document,
+        KEY,
+        make,
+        asked,
+        warnings,
+        lambda name, after: not any(missing_hosts(hosts_of(after, name), hosts)),
+        chosen,
+    )
 
 
 def _check(model: Model, name: str) -> None:
@@ -216,13 +231,18 @@ def _target(
     return own, None, []
 
 
+def _separator(written: Sequence[str]) -> str:
+    """Return what stands between host and address in a new entry: ``=`` where every other one has it."""
+    equals = [text for text in written if (split_entry(text) or ("", ""))[0] == text.partition("=")[0].strip()]
+    return "=" if written and len(equals) == len(written) else ":"
+
+
 def _entry_texts(missing: Hosts, separator: str = ":") -> List[str]:
     return ["%s%s%s" % (host, separator, address) for host, address in missing.items()]
 
 
 def _add_key(editor: Editor, target: Node, missing: Hosts, carried: List[str]) -> None:
-    separator = "=" if carried and all((split_entry(text) or ("", ""))[0] + "=" == text[: text.find("=") + 1] for text in carried) else ":"
-    texts = carried + _entry_texts(missing, separator)
+    texts = carried + _entry_texts(missing, _separator(carried))
     if target.is_null:
         for key, value in editor.document.services().pairs:
             if value is target:
@@ -246,11 +266,10 @@ def _add_entries(editor: Editor, found: Found, target: Node, missing: Hosts) -> 
                 return
         raise StateError("extra_hosts is an alias of nothing (line %d)." % editor.document.line_number(target.start))
     written = [item.resolved().value for item in target.items]
-    equals = bool(written) and all("=" in text and (split_entry(text) or ("",))[0] == text.partition("=")[0].strip() for text in written)
     quote = editor.style.quote_in(target) if target.items else editor.style.quote_beside(found.owner, KEY)
     if target.flow and not target.items:
         quote = quote or '"'
-    editor.append_items(target, _entry_texts(missing, "=" if equals else ":"), quote)
+    editor.append_items(target, _entry_texts(missing, _separator(written)), quote)
 
 
 def plan_absent(document: Document, services: Sequence[str], hosts: Hosts) -> Outcome:
@@ -281,7 +300,8 @@ def plan_absent(document: Document, services: Sequence[str], hosts: Hosts) -> Ou
                     raise refuse_sharing(model, name, list(others), value)
                 if any(entry.inherited for entry in agreeing):
                     raise StateError(
-                        "extra_hosts of service %s has %s from a mapping that it merges." % (name, host), "Remove it there."
+                        "extra_hosts of service %s has %s from a mapping that it merges." % (name, host),
+                        "Remove it there.",
                     )
                 targets.setdefault(id(value), (owner_name, found, set()))[2].update(entry.place for entry in agreeing)
     if problems:
@@ -294,7 +314,9 @@ def plan_absent(document: Document, services: Sequence[str], hosts: Hosts) -> Ou
     def gone(name: str, after: Model) -> bool:
         rest = hosts_of(after, name)
         return not any(
-            entry.host.lower() == host.lower() and _agrees(entry, address) for entry in rest for host, address in hosts.items()
+            entry.host.lower() == host.lower() and _agrees(entry, address)
+            for entry in rest
+            for host, address in hosts.items()
         )
 
     return finish(document, KEY, make, asked, [], gone, chosen)
@@ -318,7 +340,8 @@ def _remove(editor: Editor, model: Model, name: str, found: Found, places: Set[i
         raise StateError("extra_hosts of service %s stands in an unusual place." % name)
     if found.value.kind == "alias":
         raise StateError(
-            "extra_hosts of service %s is an alias of the list in line %d." % (name, editor.document.line_number(value.start)),
+            "extra_hosts of service %s is an alias of the list in line %d."
+            % (name, editor.document.line_number(value.start)),
             "Remove the entries there.",
         )
     if value.anchor or value.tag or editor.holds_comments(key_pair[0], value):
@@ -342,3 +365,31 @@ def _is_carried_over(model: Model, name: str, found: Found, places: Set[int]) ->
     if inherited.kind == "mapping":
         return rest == ["%s:%s" % (entry.host, entry.address) for entry in read_entries(inherited)]
     return rest == [item.resolved().value for item in inherited.items]
+
+
+def checked_hosts(hosts: Mapping[str, Any], present: bool) -> Hosts:
+    """Return hosts as the other functions take them.
+
+    Raises:
+        InputError: there is none, or a name or an address can't be one.
+    """
+    if not hosts:
+        raise InputError("No host is named.", "Name at least one, with its address.")
+    checked: Hosts = {}
+    for host, address in hosts.items():
+        text = None if address is None else str(address).strip()
+        if not _HOST.match(str(host)):
+            raise InputError("%r is no name of a host." % host)
+        if text is None and present:
+            raise InputError("Host %s has no address." % host, "Give one, or host-gateway.")
+        if text is not None and (not text or not _ADDRESS.match(text)):
+            raise InputError("%r is no address of host %s." % (text, host), "Give an IP address, or host-gateway.")
+        checked[str(host)] = text
+    return checked
+
+
+def plan_inline_hosts(document: Document, services: Sequence[str], hosts: Hosts, present: bool) -> Edited:
+    """Return the compose file itself with, or without, these hosts."""
+    outcome = plan_present(document, services, hosts) if present else plan_absent(document, services, hosts)
+    after = document.data if outcome.document is None else outcome.document.data
+    return Edited(after, outcome.document is not None, outcome.changed_services, outcome.warnings)

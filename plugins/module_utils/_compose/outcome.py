@@ -21,6 +21,16 @@ class Outcome:
     warnings: List[str] = field(default_factory=list)
 
 
+@dataclass
+class Edited:
+    """What a file is to hold: its bytes, or None where it is to be gone or stays away."""
+
+    data: Optional[bytes]
+    changed: bool
+    changed_services: List[str] = field(default_factory=list)
+    warnings: List[str] = field(default_factory=list)
+
+
 def finish(
     document: Document,
     key: str,
@@ -50,7 +60,9 @@ def finish(
     model = Model(after)
     for name in chosen:
         if not holds(name, model):
-            raise BulkheadError("The edit of %s would not reach service %s; nothing was written." % (document.name, name))
+            raise BulkheadError(
+                "The edit of %s would not reach service %s; nothing was written." % (document.name, name)
+            )
     changed = set(model.with_extenders(sorted(hit)))
     return Outcome(after, [name for name in document.service_names() if name in changed], warnings)
 
@@ -64,7 +76,8 @@ def refuse_sharing(model: Model, name: str, others: Sequence[str], node: Node) -
     """Return the refusal to change what other services share."""
     others = sorted(others)
     return ConflictError(
-        "Service %s shares this part of %s (line %d) with %s, through an anchor, a merge key or extends; they would change too."
+        "Service %s shares this part of %s (line %d) with %s, through an anchor, a merge key or extends; "
+        "they would change too."
         % (name, model.document.name, model.document.line_number(node.start), ", ".join(others)),
         "Ask for them as well, or use mode=override.",
         shared_with=others,

@@ -3,29 +3,28 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The same changes in an override file, where the compose file itself belongs to someone's git clone.
 
-Compose appends an override's ``extra_hosts`` to those of the file before it, and lets its ``environment`` win name by name.
+Compose appends an override's ``extra_hosts`` to those of the file before it, and lets its ``environment`` win name by
+name.
 """
 
-from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Sequence
 
 from .._core.errors import StateError
 from .document import Document
 from .environment import Variables, plan_environment, read_environment
-from .extra_hosts import Entry, Hosts, address_conflict, hosts_of, missing_hosts, normal_address, plan_absent, plan_present
+from .extra_hosts import (
+    Entry,
+    Hosts,
+    address_conflict,
+    hosts_of,
+    missing_hosts,
+    normal_address,
+    plan_absent,
+    plan_present,
+)
 from .model import Model
-from .outcome import Outcome
+from .outcome import Edited, Outcome
 from .service import add_missing, new_file, remove_service
-
-
-@dataclass
-class OverrideOutcome:
-    """What the override file is to hold: its bytes, or None where it is to be gone or stays away."""
-
-    data: Optional[bytes]
-    changed: bool
-    changed_services: List[str] = field(default_factory=list)
-    warnings: List[str] = field(default_factory=list)
 
 
 def _open(data: Optional[bytes], name: str) -> Optional[Document]:
@@ -41,7 +40,7 @@ def _names_in(document: Optional[Document]) -> List[str]:
 
 def plan_override_hosts(
     bases: Sequence[Document], data: Optional[bytes], services: Sequence[str], hosts: Hosts, present: bool, name: str
-) -> OverrideOutcome:
+) -> Edited:
     """Return the override file with which these services have, or don't have, these hosts.
 
     Arguments:
@@ -82,14 +81,18 @@ def plan_override_hosts(
         raise address_conflict(bases[0], problems, hosts)
     if not present:
         return _take_away(document, data, wanted, hosts)
-    content = {service: {"extra_hosts": ["%s:%s" % pair for pair in missing.items()]} for service, missing in wanted.items()}
-    return _give(document, data, known, content, lambda current, service: plan_present(current, [service], wanted[service]))
+    content = {
+        service: {"extra_hosts": ["%s:%s" % pair for pair in missing.items()]} for service, missing in wanted.items()
+    }
+    return _give(
+        document, data, known, content, lambda current, service: plan_present(current, [service], wanted[service])
+    )
 
 
 def plan_override_environment(
     bases: Sequence[Document], data: Optional[bytes], services: Sequence[str], variables: Variables, name: str
-) -> OverrideOutcome:
-    """Return the override file with which these services have these variables; None as a value takes back what it holds.
+) -> Edited:
+    """Return the override file with which these services have these variables; None as a value takes one back.
 
     Raises:
         StateError: a variable that is to be unset stands in a base file.
@@ -122,7 +125,9 @@ def plan_override_environment(
     content: Dict[str, Any] = {}
     for service, change in wanted.items():
         content[service] = {"environment": {key: value for key, value in change.items() if value is not None}}
-    return _give(document, data, known, content, lambda current, service: plan_environment(current, [service], wanted[service]))
+    return _give(
+        document, data, known, content, lambda current, service: plan_environment(current, [service], wanted[service])
+    )
 
 
 def _is_named(entry: Entry, hosts: Hosts) -> bool:
@@ -132,11 +137,13 @@ def _is_named(entry: Entry, hosts: Hosts) -> bool:
     return False
 
 
-def _give(document: Optional[Document], data: Optional[bytes], known: List[str], content: Dict[str, Any], change: Any) -> OverrideOutcome:
+def _give(
+    document: Optional[Document], data: Optional[bytes], known: List[str], content: Dict[str, Any], change: Any
+) -> Edited:
     if not content:
-        return OverrideOutcome(data, False)
+        return Edited(data, False)
     if document is None:
-        return OverrideOutcome(new_file(content), True, list(content))
+        return Edited(new_file(content), True, list(content))
     current = document
     warnings: List[str] = []
     for service in content:
@@ -145,15 +152,15 @@ def _give(document: Optional[Document], data: Optional[bytes], known: List[str],
             warnings += outcome.warnings
             current = outcome.document or current
     current = add_missing(current, {service: value for service, value in content.items() if service not in known})
-    return OverrideOutcome(current.data, current.data != data, list(content), warnings)
+    return Edited(current.data, current.data != data, list(content), warnings)
 
 
-def _take_away(document: Optional[Document], data: Optional[bytes], wanted: Dict[str, Hosts], hosts: Hosts) -> OverrideOutcome:
+def _take_away(document: Optional[Document], data: Optional[bytes], wanted: Dict[str, Hosts], hosts: Hosts) -> Edited:
     if document is None or not wanted:
-        return OverrideOutcome(data, False)
+        return Edited(data, False)
     outcome = plan_absent(document, list(wanted), hosts)
     if outcome.document is None:
-        return OverrideOutcome(data, False)
+        return Edited(data, False)
     rest: Optional[bytes] = outcome.document.data
     for service in outcome.changed_services:
         # A service of which nothing else is said here needs no entry; Compose refuses an empty one without braces.
@@ -164,4 +171,4 @@ def _take_away(document: Optional[Document], data: Optional[bytes], wanted: Dict
         before = document.services().get(service)
         if node is not None and not node.pairs and not node.anchor and before is not None and not before.flow:
             rest = remove_service(rest, service, document.name)
-    return OverrideOutcome(rest, True, outcome.changed_services, outcome.warnings)
+    return Edited(rest, True, outcome.changed_services, outcome.warnings)

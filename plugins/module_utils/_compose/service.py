@@ -19,7 +19,9 @@ def new_file(services: Mapping[str, Any]) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 
-def add_service(data: Optional[bytes], name: str, definition: Mapping[str, Any], file_name: str = "The override file") -> bytes:
+def add_service(
+    data: Optional[bytes], name: str, definition: Mapping[str, Any], file_name: str = "The override file"
+) -> bytes:
     """Return a compose file in which a service has exactly this definition, in block style and in the file's manner.
 
     Arguments:
@@ -32,7 +34,9 @@ def add_service(data: Optional[bytes], name: str, definition: Mapping[str, Any],
     return add_services(data, {name: definition}, file_name)
 
 
-def add_services(data: Optional[bytes], services: Mapping[str, Mapping[str, Any]], file_name: str = "The override file") -> bytes:
+def add_services(
+    data: Optional[bytes], services: Mapping[str, Mapping[str, Any]], file_name: str = "The override file"
+) -> bytes:
     """Return a compose file in which each of these services has exactly its definition."""
     if not services:
         return data or b""

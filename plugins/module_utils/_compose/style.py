@@ -72,12 +72,16 @@ def render_block(name: str, value: Any, offset: int, step: int, quote: str, dash
     if isinstance(value, dict) and value:
         lines = [name + ":"]
         for key, item in value.items():
-            lines += [" " * step + line for line in render_block(scalar_text(key, "", False), item, offset, step, quote, dash)]
+            lines += [
+                " " * step + line for line in render_block(scalar_text(key, "", False), item, offset, step, quote, dash)
+            ]
         return lines
     if isinstance(value, (list, tuple)) and value:
         lines = [name + ":"]
         for item in value:
-            text = render_flow(item, quote) if isinstance(item, (dict, list, tuple)) else scalar_text(item, quote, False)
+            text = (
+                render_flow(item, quote) if isinstance(item, (dict, list, tuple)) else scalar_text(item, quote, False)
+            )
             lines.append(" " * offset + dash + text)
         return lines
     if isinstance(value, (dict, list, tuple)):
@@ -87,7 +91,9 @@ def render_block(name: str, value: Any, offset: int, step: int, quote: str, dash
 
 def key_text(key: str, mapping: Node, in_flow: bool) -> str:
     """Return a new key as text: quoted where all its neighbours are."""
-    styles = {name.style for name, _value in mapping.pairs[-_SIBLINGS:] if name.kind == "scalar" and not name.is_merge_key}
+    styles = {
+        name.style for name, _value in mapping.pairs[-_SIBLINGS:] if name.kind == "scalar" and not name.is_merge_key
+    }
     quote = styles.pop() if len(styles) == 1 else ""
     return scalar_text(key, quote, in_flow)
 

@@ -38,12 +38,14 @@ exit 0
 """
 
 # Every stage reports its own status on a descriptor of its own: dash has no pipefail.
+# Short matches in the digits of embeddings cost more than they save: with 7 bytes as the shortest, 18,000 rows of 768
+# dimensions take 62 MB instead of 69 (gzip -6: 67), pgbench's rows 3.0 instead of 3.3, and text 4 % more.
 _DUMP_WRAPPED = r"""
 exec 3>&1
 failed=$(
   {
     { "$@" 3>&- 4>&- || echo "pg_dump=$?" >&4; } |
-    { zstd -q -T0 -3 -c >&3 4>&- || echo "zstd=$?" >&4; }
+    { zstd -q -T0 -3 --zstd=mml=7 -c >&3 4>&- || echo "zstd=$?" >&4; }
   } 4>&1
 )
 [ -z "$failed" ] || { echo "failed stages: $failed" >&2; exit 1; }

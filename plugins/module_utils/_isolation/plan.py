@@ -225,6 +225,7 @@ def _clear(wanted: Wanted, state: State) -> Sequence[Sql]:
         Sql("DROP SCHEMA IF EXISTS {} CASCADE", (JOURNAL_SCHEMA,), database=name),
         Sql("DROP SCHEMA IF EXISTS public CASCADE", database=name),
         Sql("CREATE SCHEMA public", database=name),
+        Sql("COMMENT ON SCHEMA public IS 'standard public schema'", database=name),
         Sql("ALTER SCHEMA public OWNER TO {}", (owner,), database=name),
         Sql("GRANT %s ON SCHEMA public TO PUBLIC" % ("USAGE" if state.version >= 150000 else "ALL"), database=name),
     ]

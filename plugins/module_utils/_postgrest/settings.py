@@ -200,7 +200,7 @@ def normal_value(setting: Setting, value: Any) -> str:
         if text.lower() not in _TRUTH:
             raise InputError("%s is %r, and is to be true or false." % (setting.name, text), "PostgREST would take its default.")
         return _TRUTH[text.lower()]
-    if setting.kind == INTEGER and not re.match(r"^\d+$", text):
+    if setting.kind == INTEGER and not re.match(r"^\d+\Z", text):
         raise InputError("%s is %r, and is to be a whole number." % (setting.name, text), "PostgREST would take its default.")
     if setting.choices and text not in setting.choices:
         near = nearest(text, setting.choices)

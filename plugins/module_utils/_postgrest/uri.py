@@ -19,8 +19,8 @@ MASK = "********"
 _SCHEME = re.compile(r"postgres(?:ql)?://")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PLAIN_KEYWORD_VALUE = re.compile(r"^[A-Za-z0-9_.-]+$")
-_ONE_REFERENCE = re.compile(r"^\$\{[A-Za-z_][A-Za-z0-9_]*(:?[-?+][^{}]*)?\}$")
+_PLAIN_KEYWORD_VALUE = re.compile(r"^[A-Za-z0-9_.-]+\Z")
+_ONE_REFERENCE = re.compile(r"^\$\{[A-Za-z_][A-Za-z0-9_]*(:?[-?+][^{}]*)?\}\Z")
 
 Span = Tuple[int, int]
 
@@ -57,23 +57,31 @@ class DbUri:
         return _unquoted(written).replace("$$", "$")
 
 
+def replaced_spans(text: str) -> List[Span]:
+    """Return where Compose replaces something: each ``${…}``, each ``$NAME``, and each ``$$`` that becomes a dollar."""
+    spans: List[Span] = []
+    position = text.find("$")
+    while position >= 0:
+        end = position + 1
+        if text.startswith("$$", position):
+            end = position + 2
+        elif text.startswith("${", position):
+            end = _closing_brace(text, position + 2)
+        else:
+            name = _NAME.match(text, position + 1)
+            end = name.end() if name else end
+        if end > position + 1:
+            spans.append((position, end))
+        position = text.find("$", end)
+    return spans
+
+
 def shape_of(text: str) -> str:
     """Return a text of the same length in which everything that Compose replaces is the letter x."""
-    shape: List[str] = []
-    position = 0
-    while position < len(text):
-        end = position + 1
-        if text[position] == "$":
-            if text.startswith("$$", position):
-                end = position + 2
-            elif text.startswith("${", position):
-                end = _closing_brace(text, position + 2)
-            else:
-                name = _NAME.match(text, position + 1)
-                end = name.end() if name else end
-        shape.append("x" * (end - position) if text[position] == "$" else text[position])
-        position = end
-    return "".join(shape)
+    shape = text
+    for start, end in replaced_spans(text):
+        shape = shape[:start] + "x" * (end - start) + shape[end:]
+    return shape
 
 
 def _closing_brace(text: str, position: int) -> int:
@@ -139,8 +147,8 @@ def _parse_uri(text: str, shape: str) -> DbUri:
         return DbUri(text, True, None, span or password, problem, remedy)
 
     if "@" in hosts:
-        last = shape.rindex("@", host, host_end)
-        return wrong("its password holds an @ that isn't encoded", "Write %40 for it.", (start, last))
+        span = (password[0] if password else start, shape.rindex("@", host, host_end))
+        return wrong("its password holds an @ that isn't encoded", "Write %40 for it.", span)
     if _BAD_ESCAPE.search(shape):
         return wrong("it holds a % that begins no percent-encoding", "Write %25 for a % of the password.", (start, len(text)))
     query = shape.find("?", host_end)
@@ -260,4 +268,4 @@ def masked(text: str) -> str:
 
 def is_only_references(text: str) -> bool:
     """Return whether a text is nothing but ``${…}``, without a default that would be a secret written out."""
-    return bool(re.match(r"^(\$\{[A-Za-z_][A-Za-z0-9_]*(:?\?[^{}]*)?\}|\$[A-Za-z_][A-Za-z0-9_]*)*$", text))
+    return bool(re.match(r"^(\$\{[A-Za-z_][A-Za-z0-9_]*(:?\?[^{}]*)?\}|\$[A-Za-z_][A-Za-z0-9_]*)*\Z", text))

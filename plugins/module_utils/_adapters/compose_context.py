@@ -1,0 +1,151 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A compose file with its project, as the options of ``compose_file`` name it: read, asked about, written."""
+
+import os
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from .._compose.document import Document
+from .._compose.extra_hosts import Hosts, normal_address, split_entry
+from .._compose.model import Model
+from .._compose.placement import EnvironmentState, service_env_paths
+from .._core.errors import InputError
+from .compose_cli import OFF, VALIDATED, ComposeCli
+from .compose_files import FileChange, write_change
+from .compose_project import open_engine, override_path_of, override_warning, project_of, service_containers
+from .files import read_bytes, read_bytes_or_none
+
+# How a container ends that someone stopped: it is to stay so.
+_STOPPED = (0, 137, 143)
+
+
+class ComposeContext:
+    """What a module that edits compose files works with.
+
+    Arguments:
+        options: the module's options; those of ``COMPOSE_FILE_SPEC`` are used.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = options
+        self.path = os.path.abspath(options["path"])
+        self.document = Document(read_bytes(self.path), self.path)
+        self._engine = open_engine(options.get("docker_host"))
+        self.project = project_of(
+            self._engine, self.path, options.get("project_name"), options.get("files"), options.get("env_files")
+        )
+        self.is_override = options["mode"] == "override"
+        self.warnings: List[str] = []
+        self.override_path = ""
+        self.override: Optional[bytes] = None
+        if self.is_override:
+            self.override_path = override_path_of(self.project, self.path, options.get("override_path"))
+            if os.path.realpath(self.override_path) == os.path.realpath(self.path):
+                raise InputError("override_path is the compose file itself.", "Name another file, or set mode=inline.")
+            self.override = read_bytes_or_none(self.override_path)
+            warning = override_warning(self.project, self.override_path)
+            if warning:
+                self.warnings.append(warning)
+
+    def close(self) -> None:
+        """Give back the engine's connections."""
+        if self._engine is not None:
+            self._engine.close()
+
+    @property
+    def target(self) -> str:
+        """The file that is to be written."""
+        return self.override_path if self.is_override else self.path
+
+    def documents(self, without_override: bool = True) -> List[Document]:
+        """Return the project's compose files that have services: the named one first, the override left out."""
+        skipped = {os.path.realpath(self.path)}
+        if without_override and self.override_path:
+            skipped.add(os.path.realpath(self.override_path))
+        documents = [self.document]
+        paths = list(self.project.files)
+        if not without_override and self.override_path and self.override is not None:
+            paths.append(self.override_path)
+        for path in paths:
+            data = read_bytes_or_none(path)
+            if data is None or not data.strip() or os.path.realpath(path) in skipped:
+                continue
+            skipped.add(os.path.realpath(path))
+            document = Document(data, path)
+            services = document.root.get("services") if document.root is not None else None
+            if services is not None and services.kind == "mapping":
+                documents.append(document)
+        return documents
+
+    def environment_state(self, services: Sequence[str]) -> EnvironmentState:
+        """Return the env files that these services' variables may stand in."""
+        documents = self.documents(without_override=False)
+        paths = self.project.env_files or (os.path.join(self.project.directory, ".env"),)
+        own: Dict[str, Optional[bytes]] = {}
+        for document in documents:
+            model = Model(document)
+            for service in services:
+                if service in model.nodes:
+                    for path in service_env_paths(self.project.directory, model, service):
+                        own[path] = read_bytes_or_none(path)
+        return EnvironmentState(
+            documents, self.project.directory, {path: read_bytes_or_none(path) for path in paths}, own
+        )
+
+    def validate(self, change: FileChange) -> Dict[str, str]:
+        """Ask Compose about a new content: ``validated`` and its reason, for the module's result."""
+        if not self._options["validate"]:
+            return {"validated": OFF}
+        if change.after is None:
+            return {"validated": VALIDATED}
+        status, reason = ComposeCli(self._options.get("docker_host")).validate(
+            self.project, change.path, change.after, change.before, self.is_override
+        )
+        return {"validated": status, "validated_reason": reason} if reason else {"validated": status}
+
+    def write(self, change: FileChange) -> str:
+        """Write a file; return the path of its backup, or an empty text."""
+        return write_change(change, self._options.get("journal"), self._options["backup"])
+
+    def _live(self, services: Sequence[str]) -> Dict[str, List[Dict[str, Any]]]:
+        found = service_containers(self._engine, self.project, self.path)
+        return {
+            service: [
+                item
+                for item in found[service]
+                if item["State"].get("Status") in ("running", "restarting", "paused")
+                or item["State"].get("ExitCode") not in _STOPPED
+            ]
+            for service in services
+            if service in found
+        }
+
+    def pending_hosts(self, services: Sequence[str], hosts: Hosts, present: bool) -> List[str]:
+        """Return the services of which a container was made with other hosts than the wanted ones."""
+        pending = []
+        for service, containers in self._live(services).items():
+            for item in containers:
+                entries = [split_entry(text) for text in item["HostConfig"].get("ExtraHosts") or []]
+                held = {(entry[0].lower(), normal_address(entry[1])) for entry in entries if entry is not None}
+                names = {name for name, _address in held}
+                matching = [
+                    host.lower() in names if address is None else (host.lower(), normal_address(address)) in held
+                    for host, address in hosts.items()
+                ]
+                if not all(matching) if present else any(matching):
+                    pending.append(service)
+                    break
+        return pending
+
+    def pending_variables(self, services: Sequence[str], variables: Mapping[str, Optional[str]]) -> List[str]:
+        """Return the services of which a container was made with another value; references are not compared."""
+        wanted = {name: value for name, value in variables.items() if value is None or "$" not in value}
+        pending = []
+        for service, containers in self._live(services).items():
+            for item in containers:
+                held = dict(text.partition("=")[::2] for text in item["Config"].get("Env") or [])
+                if any(held.get(name) != value for name, value in wanted.items()):
+                    pending.append(service)
+                    break
+        return pending

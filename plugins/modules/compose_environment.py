@@ -1,0 +1,211 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Set, change or unset variables of services, where they are set."""
+
+DOCUMENTATION = r"""
+module: compose_environment
+short_description: Set, change or unset variables of services of a compose file
+version_added: 0.1.0
+author: bulkhead.stack authors (@bulkhead-stack)
+description:
+  - Changes variables of services where they are set - in the compose file, in the project's env file, or in the service's
+    C(env_file).
+  - Nothing but the lines that have to change is touched.
+  - Values whose name looks like a secret's, and passwords in URLs, are masked in the diff and in the result.
+  - The containers are not touched. RV(pending_services) says which ones have to be made anew.
+extends_documentation_fragment:
+  - bulkhead.stack.attributes
+  - bulkhead.stack.compose_file
+options:
+  services:
+    description:
+      - The services. V(*) or V(all) is every service of the file.
+    type: list
+    elements: str
+    required: true
+  variables:
+    description:
+      - Names, each with its value as text. V(null) unsets one.
+      - V(${NAME}) is written as it is and means what it means to Compose.
+    type: dict
+    required: true
+  where:
+    description:
+      - With V(auto), a variable that the compose file takes from V(${NAME}) is changed in the project's env file,
+        one that stands in the service's C(env_file) there, and any other in the compose file.
+      - With V(compose) it is always set in the compose file.
+      - With V(env_file) it is never set there.
+    type: str
+    choices: [auto, compose, env_file]
+    default: auto
+  allow_shared:
+    description:
+      - Whether a variable of an env file may change although services that were not asked for read it too.
+    type: bool
+    default: false
+seealso:
+  - module: bulkhead.stack.compose_extra_hosts
+"""
+
+EXAMPLES = r"""
+- name: Point n8n to a database of its own
+  bulkhead.stack.compose_environment:
+    path: /srv/n8n/docker-compose.yml
+    services: [n8n]
+    variables:
+      DB_POSTGRESDB_DATABASE: n8n_db
+      DB_POSTGRESDB_USER: n8n
+    backup: true
+  register: environment_change
+
+- name: Make its container anew
+  community.docker.docker_compose_v2:
+    project_src: /srv/n8n
+    services: "{{ environment_change.pending_services }}"
+    dependencies: false
+    wait: true
+  when: environment_change.pending_services | length > 0
+"""
+
+RETURN = r"""
+changed_services:
+  description: The services whose variables changed, or would change.
+  returned: success
+  type: list
+  elements: str
+  sample: [n8n]
+pending_services:
+  description:
+    - The services of which a container was made with another value; they need C(docker compose up -d).
+    - Empty where there is no engine or no container. Values with references are not compared.
+  returned: success
+  type: list
+  elements: str
+  sample: [n8n]
+paths_written:
+  description: The files that were written, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [/srv/n8n/docker-compose.yml]
+previous:
+  description:
+    - By service, what each variable was before, as it was written.
+    - Secrets are masked. V(null) stands where it was not set.
+  returned: success
+  type: dict
+  sample: {n8n: {DB_POSTGRESDB_DATABASE: postgres}}
+shared_with:
+  description: By variable of an env file, the services that read it too and were not asked for.
+  returned: success
+  type: dict
+  sample: {}
+validated:
+  description:
+    - Whether C(docker compose config) accepted the new content - V(yes), V(no) (not asked or not needed) or V(skipped).
+  returned: success
+  type: str
+  sample: 'yes'
+validated_reason:
+  description: Why the check was skipped.
+  returned: when RV(validated) is V(skipped)
+  type: str
+  sample: 'Compose refuses the file as it was in the same way: ...'
+backup_files:
+  description: The copies of the old contents.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+changes:
+  description: The files that change.
+  returned: success
+  type: list
+  elements: str
+  sample: [/srv/n8n/docker-compose.yml]
+"""
+
+from typing import Any, Dict
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.compose_context import ComposeContext
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.compose_files import FileChange
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.placement import (
+    EnvironmentState,
+    Placement,
+    checked_variables,
+    is_secret,
+    make_plan,
+    masked,
+    place_variables,
+)
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import COMPOSE_FILE_SPEC
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
+
+
+def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
+    """Edit the files; return the module's result."""
+    variables = checked_variables(options["variables"])
+    context = ComposeContext(options)
+    try:
+        chosen = context.document.choose_services(options["services"])
+        state: EnvironmentState = context.environment_state(chosen)
+        placed: Placement = place_variables(state, chosen, variables, options["where"], options["allow_shared"])
+        override = (context.override_path, context.override) if context.is_override else None
+        plan = make_plan(state, placed, override, context.documents())
+        changes = [FileChange(change.what, *change.data) for change in plan]
+        result: Dict[str, Any] = {"validated": "no"}
+        for change in changes:
+            if change.path == context.target:
+                result.update(context.validate(change))
+        backups = [] if check_mode else [context.write(change) for change in changes]
+        readers = [name for names in placed.shared_with.values() for name in names]
+        return dict(
+            plan.result(),
+            changed_services=placed.changed_services(chosen),
+            pending_services=context.pending_variables(chosen, variables),
+            paths_written=[change.path for change in changes],
+            previous={
+                service: {name: masked(name, value) for name, value in values.items()}
+                for service, values in placed.previous.items()
+            },
+            shared_with=placed.shared_with,
+            backup_files=[path for path in backups if path],
+            warnings=context.warnings
+            + plan.warnings
+            + (["%s read what changed too, and need `up -d`." % ", ".join(sorted(set(readers)))] if readers else []),
+            **result,
+        )
+    finally:
+        context.close()
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec=dict(
+            COMPOSE_FILE_SPEC,
+            services={"type": "list", "elements": "str", "required": True},
+            # Masked in the system's log as a whole; in the result only what is a secret is, or every "5432" would be.
+            variables={"type": "dict", "required": True, "no_log": True},
+            where={"type": "str", "choices": ["auto", "compose", "env_file"], "default": "auto"},
+            allow_shared={"type": "bool", "default": False},
+        ),
+        supports_check_mode=True,
+    )
+    module.no_log_values = {
+        str(value)
+        for name, value in module.params["variables"].items()
+        if value is not None and is_secret(name, str(value))
+    }
+    try:
+        module.exit_json(**run(module.params, module.check_mode))
+    except BulkheadError as error:
+        module.fail_json(**error.result())
+
+
+if __name__ == "__main__":
+    main()
