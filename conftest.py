@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the bulkhead.stack authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For every pytest of this checkout, scenarios' verifiers included: the collection's name, and what tests/run.py counts."""
+"""For every pytest of this checkout, a scenario's too: the collection's name, the report that tests/run.py counts."""
 
 import os
 import pathlib

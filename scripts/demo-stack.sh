@@ -15,7 +15,7 @@ root="${here%/*}"
 source "$here/lib.sh"
 
 demo_dir="${BULKHEAD_DEMO_DIR:-$root/.demo}"
-source_dir="$root/inventories/demo/stack"
+source_dir="$root/demo"
 label="bulkhead.demo"
 marker=".bulkhead-demo"
 wait_s=90

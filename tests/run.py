@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the bulkhead.stack authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run the tests of this checkout: ``make test``, or ``make test ONLY=unit,lint``; tests/README.md says what the parts are.
+"""Run the tests of this checkout: ``make test``, or ``make test ONLY=unit,lint``; tests/README.md names the parts.
 
 Nothing may quietly not run: a test that is skipped, expected to fail or left out counts as failed, and so does a part
 without tests. What ansible-test itself leaves out is listed with its reason.
@@ -41,14 +41,14 @@ REQUIRED_SANITY = ("compile", "import", "validate-modules", "pep8", "yamllint", 
 TARGET_PYTHONS = tuple("3.%d" % minor for minor in range(8, 16))
 
 # A file that ansible-test keeps where it would download it: the wheels that each Python carries do the same.
-GET_PIP = '''\
+GET_PIP = """\
 import subprocess
 import sys
 
 subprocess.run([sys.executable, "-m", "ensurepip", "--upgrade"], check=True)
 arguments = [argument for argument in sys.argv[1:] if argument not in ("--no-setuptools", "--no-wheel")]
 sys.exit(subprocess.run([sys.executable, "-m", "pip", "install", *arguments]).returncode)
-'''
+"""
 # ansible-core 2.18 and 2.19 ask for the first, 2.20 for the second.
 GET_PIP_VERSIONS = ("24_2", "25_2")
 
@@ -115,7 +115,7 @@ _stopping = threading.Event()
 
 
 def environment() -> Dict[str, str]:
-    """Return the environment of every command: this checkout's collections, and nothing of the caller's own settings."""
+    """Return the environment of every command: this checkout's collections, none of the caller's settings."""
     foreign = ("ANSIBLE_", "MOLECULE_", "PYTEST_", "COMPOSE_", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "MYPY")
     env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     path = subprocess.run([str(ROOT / "scripts/collections-path.sh")], check=True, stdout=subprocess.PIPE, text=True)
@@ -161,7 +161,13 @@ def run(argv: Sequence[str], log: pathlib.Path, env: Dict[str, str], cwd: pathli
         stream.flush()
         try:
             process = subprocess.Popen(
-                argv, cwd=str(cwd), env=env, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
+                argv,
+                cwd=str(cwd),
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
             )
         except OSError as error:
             stream.write(("%s\n" % error).encode())
@@ -243,7 +249,7 @@ def pytest_part(part: str) -> Callable[[Dict[str, str], Report], None]:
         began = time.monotonic()
         log = LOGS / ("%s.log" % part)
         junit = fresh(OUTPUT / "junit" / part)
-        argv = [sys.executable, "-m", "pytest", "-ra", "--durations=5", "tests/%s" % part]
+        argv = [sys.executable, "-m", "pytest", "-ra", "-p", "no:cacheprovider", "--durations=5", "tests/%s" % part]
         status = run(argv, log, dict(env, BULKHEAD_JUNIT_DIR=str(junit)))
         result = pytest_result(junit)
         if not result.passed and not result.problems:
@@ -288,7 +294,8 @@ def lint(env: Dict[str, str], report: Report) -> None:
     command("lint: ruff", ["ruff", "check", "--no-cache", "."], env, report)
     command("lint: shellcheck", ["shellcheck", "-x", *shell_files()], env, report)
     command("lint: mypy", [*mypy, "%s/plugins" % inside], env, report, collections)
-    command("lint: mypy tests", [*mypy, "%s/tests/run.py" % inside, "%s/tests/bench.py" % inside], env, report, collections)
+    runners = ["%s/tests/%s.py" % (inside, name) for name in ("run", "bench")]
+    command("lint: mypy tests", [*mypy, *runners], env, report, collections)
     command("lint: ansible-lint", ["ansible-lint", "--offline", "--strict", "--nocolor"], env, report)
 
 
@@ -314,8 +321,8 @@ def link_pythons(folder: pathlib.Path) -> None:
     managed = pathlib.Path(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")) / "versions"
     for version in TARGET_PYTHONS:
         name = "python%s" % version
-        candidates = [BIN / name, *(place / name for place in places), *sorted(managed.glob("%s.*/bin/%s" % (version, name)))]
-        for candidate in candidates:
+        of_manager = sorted(managed.glob("%s.*/bin/%s" % (version, name)))
+        for candidate in [BIN / name, *(place / name for place in places), *of_manager]:
             if not os.access(candidate, os.X_OK):
                 continue
             probe = subprocess.run(
@@ -442,8 +449,8 @@ def tarball_holds_known_files(tarball: pathlib.Path, report: Report) -> None:
     known = set(known_files()) | {"MANIFEST.json", "FILES.json"}
     with tarfile.open(tarball) as archive:
         foreign = sorted(member.name for member in archive if not member.isdir() and member.name not in known)
-    result = Result(0 if foreign else 1, ["build: the tarball holds %s, which git doesn't know" % file for file in foreign])
-    report.add("build: contents", result, began)
+    problems = ["build: the tarball holds %s, which git doesn't know" % file for file in foreign]
+    report.add("build: contents", Result(0 if foreign else 1, problems), began)
 
 
 def read_modules(copy: pathlib.Path, env: Dict[str, str], report: Report, cwd: pathlib.Path) -> None:
@@ -487,7 +494,7 @@ def module_files(collection: pathlib.Path) -> List[pathlib.Path]:
 
 
 def scenarios() -> List[str]:
-    """Return the scenarios' names; a ``default`` without a converge.yml only lends the others its create and destroy."""
+    """Return the scenarios' names; a ``default`` without a converge.yml only lends its create and destroy."""
     found = []
     for path in sorted((ROOT / "molecule").glob("*/molecule.yml")):
         folder = path.parent

@@ -33,6 +33,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 NAME = "PostgREST double"
 VERSION = "1"
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 RETRY_CAP_SECONDS = 32
 DEBOUNCE_SECONDS = 0.1
 CLOCK_SKEW_SECONDS = 30
@@ -294,6 +295,10 @@ def claims_of(token: str, settings: Settings) -> dict[str, Any]:
 Tables = dict[tuple[str, str], list[str]]
 
 
+class TerminatedError(psycopg2.OperationalError):
+    """The server had ended this session while it was idle: the real server answers 57P01 to the next request."""
+
+
 def connect(uri: str) -> Any:
     connection = psycopg2.connect(uri, fallback_application_name=f"{NAME} {VERSION}", connect_timeout=10)
     connection.autocommit = True
@@ -337,6 +342,15 @@ def read_tables(connection: Any, schemas: list[str]) -> Tables:
         return {(row[0], row[1]): row[2] for row in cursor.fetchall()}
 
 
+def was_terminated(connection: Any) -> bool:
+    """Whether the server's last word waits on an idle connection. A statement would only say that the line is dead."""
+    if not select.select([connection], [], [], 0)[0]:
+        return False
+    with suppress(psycopg2.Error):
+        connection.poll()
+    return bool(connection.closed) or any("terminating connection" in notice for notice in connection.notices)
+
+
 class Pool:
     """A few connections that are opened when they are needed and kept."""
 
@@ -354,6 +368,9 @@ class Pool:
         try:
             with self.lock:
                 connection = self.idle.pop() if self.idle else None
+            if connection is not None and was_terminated(connection):
+                connection.close()
+                raise TerminatedError("terminating connection due to administrator command")
             connection = connection or connect(self.uri)
             try:
                 yield connection
@@ -422,6 +439,8 @@ class State:
         while True:
             try:
                 connection = connect(self.start.db_uri)
+                # What the pool still holds is of the server as it was before.
+                self.pool.drop_idle()
                 try:
                     self.load_settings(connection)
                     if self.settings.channel:
@@ -751,6 +770,8 @@ class Request:
             if connection_is_lost(error):
                 log(f"Lost the database: {error.pgcode or ''} {str(error).strip()}")
                 self.state.lost()
+                if isinstance(error, TerminatedError):
+                    raise RefusalError(503, "57P01", str(error)) from None
                 if error.pgcode is None:
                     message = "Database connection error. Retrying the connection."
                     raise RefusalError(503, "PGRST000", message, str(error).strip()) from None
@@ -994,8 +1015,8 @@ def main(arguments: list[str]) -> int:
         log(problem)
         return 1
     # Blocked before any thread starts, so that only this thread gets them, by sigwait: nothing delays the end.
-    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    # In its container they are blocked from the first instruction on, see the Dockerfile.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     state = State(settings)
     if settings.admin_port is not None:
         serve(settings.host, settings.admin_port, AdminHandler, state)
@@ -1003,7 +1024,7 @@ def main(arguments: list[str]) -> int:
     log(f"Listening on port {settings.port}")
     threading.Thread(target=state.keep, daemon=True).start()
     while True:
-        caught = signal.sigwait(signals)
+        caught = signal.sigwait(SIGNALS)
         if caught == signal.SIGUSR1:
             state.poke(b"s")
         elif caught == signal.SIGUSR2:

@@ -10,8 +10,8 @@ short_description: Set, change or unset variables of services of a compose file
 version_added: 0.1.0
 author: bulkhead.stack authors (@bulkhead-stack)
 description:
-  - Changes variables of services where they are set - in the compose file, in the project's env file, or in the service's
-    C(env_file).
+  - Changes variables of services where they are set - in the compose file, in the project's env file, or in the
+    service's C(env_file).
   - Nothing but the lines that have to change is touched.
   - Values whose name looks like a secret's, and passwords in URLs, are masked in the diff and in the result.
   - The containers are not touched. RV(pending_services) says which ones have to be made anew.
@@ -161,12 +161,16 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         for change in changes:
             if change.path == context.target:
                 result.update(context.validate(change))
+        readers = sorted({name for names in placed.shared_with.values() for name in names})
+        if changes and not check_mode:
+            context.journal_containers(placed.changed_services(chosen) + readers)
         backups = [] if check_mode else [context.write(change) for change in changes]
-        readers = [name for names in placed.shared_with.values() for name in names]
+        # What an override file no longer says, the compose file may.
+        compared = {name: value for name, value in variables.items() if value is not None or not context.is_override}
         return dict(
             plan.result(),
             changed_services=placed.changed_services(chosen),
-            pending_services=context.pending_variables(chosen, variables),
+            pending_services=context.pending_variables(chosen, compared) + context.with_containers(readers),
             paths_written=[change.path for change in changes],
             previous={
                 service: {name: masked(name, value) for name, value in values.items()}
@@ -174,9 +178,7 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
             },
             shared_with=placed.shared_with,
             backup_files=[path for path in backups if path],
-            warnings=context.warnings
-            + plan.warnings
-            + (["%s read what changed too, and need `up -d`." % ", ".join(sorted(set(readers)))] if readers else []),
+            warnings=context.warnings + plan.warnings,
             **result,
         )
     finally:
@@ -184,7 +186,7 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
 
 
 def main() -> None:
-    """Run the module."""
+    """Wire options, adapters and domain."""
     module = AnsibleModule(
         argument_spec=dict(
             COMPOSE_FILE_SPEC,
@@ -202,9 +204,12 @@ def main() -> None:
         if value is not None and is_secret(name, str(value))
     }
     try:
-        module.exit_json(**run(module.params, module.check_mode))
+        result = run(module.params, module.check_mode)
     except BulkheadError as error:
         module.fail_json(**error.result())
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -151,6 +151,7 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
             plan.add(Change(context.target, texts[0], texts[1]))
             result.update(context.validate(change), path_written=context.target)
             if not check_mode:
+                context.journal_containers(planned.changed_services)
                 result["backup_file"] = context.write(change)
         chosen = context.document.choose_services(services)
         return dict(
@@ -165,7 +166,7 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
 
 
 def main() -> None:
-    """Run the module."""
+    """Wire options, adapters and domain."""
     module = AnsibleModule(
         argument_spec=dict(
             COMPOSE_FILE_SPEC,
@@ -176,9 +177,12 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**run(module.params, module.check_mode))
+        result = run(module.params, module.check_mode)
     except BulkheadError as error:
         module.fail_json(**error.result())
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

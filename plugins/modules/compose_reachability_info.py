@@ -40,6 +40,11 @@ options:
       url:
         description: A URL that is to answer with a status below 500.
         type: str
+      variables:
+        description: Variables of the container's environment to return. Name none that holds a secret.
+        type: list
+        elements: str
+        default: []
   docker_host:
     description:
       - The URL of the container engine. By default what E(DOCKER_HOST) says, else the local socket.
@@ -91,6 +96,15 @@ services:
     url:
       description: The URL that was asked for.
       type: str
+      returned: success
+    addresses:
+      description: The container's addresses on its networks.
+      type: list
+      elements: str
+      returned: success
+    variables:
+      description: The variables that were asked for, where it has them.
+      type: dict
       returned: success
     state:
       description: The container's state, as the engine says it, or V(absent).
@@ -153,6 +167,7 @@ SPEC = {
             "host": {"type": "str", "default": "host.docker.internal"},
             "port": {"type": "int"},
             "url": {"type": "str"},
+            "variables": {"type": "list", "elements": "str", "default": []},
         },
     },
     "docker_host": {"type": "str"},

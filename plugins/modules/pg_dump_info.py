@@ -135,6 +135,7 @@ from datetime import datetime, timezone
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.dump_folder import DumpFolder
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.schedule import parse_moment

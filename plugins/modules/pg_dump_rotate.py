@@ -220,6 +220,7 @@ from datetime import datetime, timezone
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.dump_folder import DumpFolder
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.postgres import Postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import new_run_id, open_postgres

@@ -1,7 +1,7 @@
 """Backups side by side with the command that this collection was asked to replace, on one server, in one run.
 
-The seed's command is ``docker exec CONTAINER pg_dump -U USER -Fc DATABASE > FILE``: it hashes, counts and verifies nothing.
-Ours is the whole module, start-up included. Each line is ``name value bound holds|falls short``, on medians.
+The seed's command is ``docker exec CONTAINER pg_dump -U USER -Fc DATABASE > FILE``: it hashes, counts and verifies
+nothing. Ours is the whole module, start-up included. Each line is ``name value bound holds|falls short``, on medians.
 
     python tests/benchmark/backup.py --container supabase-ai-db --database postgres --tables 'public.archon_*'
 
@@ -55,7 +55,20 @@ def own_container(fill: str) -> Iterator[str]:
     name = f"bulkhead-benchmark-{uuid.uuid4().hex[:8]}"
     password = uuid.uuid4().hex
     environment = dict(os.environ, POSTGRES_PASSWORD=password)
-    argv = ["docker", "run", "-d", "--name", name, "--network", name, "--label", LABEL, "-e", "POSTGRES_PASSWORD", IMAGE]
+    argv = [
+        "docker",
+        "run",
+        "-d",
+        "--name",
+        name,
+        "--network",
+        name,
+        "--label",
+        LABEL,
+        "-e",
+        "POSTGRES_PASSWORD",
+        IMAGE,
+    ]
     subprocess.run(["docker", "network", "create", "--label", LABEL, name], check=True, stdout=subprocess.DEVNULL)
     try:
         subprocess.run(argv, check=True, env=environment, stdout=subprocess.DEVNULL)
@@ -148,7 +161,9 @@ def main() -> int:
     parser.add_argument("--container", help="a container with a Postgres server; by default one of our own")
     parser.add_argument("--database", default="postgres")
     parser.add_argument("--user", default="postgres")
-    parser.add_argument("--tables", action="append", default=[], help="pattern of a data-only dump besides, on both sides")
+    parser.add_argument(
+        "--tables", action="append", default=[], help="pattern of a data-only dump besides, on both sides"
+    )
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--fill", choices=sorted(FILL), default="embeddings", help="what our own container holds")
     arguments = parser.parse_args()

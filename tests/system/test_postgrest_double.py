@@ -221,9 +221,17 @@ def double(engine: Any, network: Any, database: Database) -> Iterator[Starter]:
 
 @pytest.fixture(scope="module")
 def shared(engine: Any, network: Any, database: Database) -> Iterator[Rest]:
-    """One that all is well with, for what needs no settings of its own."""
+    """One that all is well with, for what needs no settings of its own; others set the database's, so it reads none."""
     made: list[Any] = []
-    yield start(engine, network, made, database.uri(), db_schemas="public,storage", app_settings_colour="blue").ready()
+    yield start(
+        engine,
+        network,
+        made,
+        database.uri(),
+        db_schemas="public,storage",
+        app_settings_colour="blue",
+        db_config="false",
+    ).ready()
     removed_afterwards(made)
 
 

@@ -3,14 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the unit tests share. The collection's name is made importable by the conftest.py at the root."""
 
-import pathlib
+from hypothesis import settings
 
-import pytest
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="session")
-def root() -> pathlib.Path:
-    """Return the checkout's folder."""
-    return ROOT
+# A change is judged by the same examples everywhere, however busy the machine is. New ones are looked for by hand:
+# pytest tests/unit --hypothesis-profile=default --hypothesis-seed=random
+settings.register_profile("bulkhead", derandomize=True, deadline=None, database=None)
+settings.load_profile("bulkhead")

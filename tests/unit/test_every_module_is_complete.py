@@ -4,6 +4,7 @@
 """Each module, role and playbook has what a user and the next author need, and a test that names it."""
 
 import ast
+import importlib
 import pathlib
 import re
 from typing import Any, Dict, List
@@ -19,8 +20,9 @@ PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
 # This file names them all, and tests none of them.
 TEST_FOLDERS = ("tests/unit", "tests/system", "molecule")
 
-# What module documentation must say of itself.
-ATTRIBUTES = ("check_mode", "diff_mode", "platform")
+# What a module and a role must promise.
+ATTRIBUTES = ("check_mode", "diff_mode", "idempotent")
+FRAGMENT_PREFIX = "bulkhead.stack."
 
 
 def constants(module: str) -> Dict[str, str]:
@@ -35,15 +37,39 @@ def constants(module: str) -> Dict[str, str]:
     return found
 
 
+def attributes(documentation: Dict[str, Any]) -> Dict[str, Any]:
+    """Return a module's attributes, with those of this collection's fragments beneath its own."""
+    found: Dict[str, Any] = {}
+    for name in documentation.get("extends_documentation_fragment", []):
+        if name.startswith(FRAGMENT_PREFIX):
+            file, _dot, part = name[len(FRAGMENT_PREFIX) :].partition(".")
+            plugin = importlib.import_module("ansible_collections.bulkhead.stack.plugins.doc_fragments." + file)
+            text = getattr(plugin.ModuleDocFragment, (part or "documentation").upper())
+            for attribute, promise in yaml.safe_load(text).get("attributes", {}).items():
+                found.setdefault(attribute, {}).update(promise)
+    for attribute, promise in documentation.get("attributes", {}).items():
+        found.setdefault(attribute, {}).update(promise)
+    return found
+
+
+def assert_promises(promised: Dict[str, Any]) -> None:
+    """Hold the attributes complete, with the reason of each that isn't kept in full."""
+    assert set(ATTRIBUTES) <= set(promised)
+    for name in ATTRIBUTES:
+        support = promised[name]["support"]
+        assert support in ("full", "partial", "none", "N/A"), name
+        assert support == "full" or promised[name].get("details"), "%s: %s without a reason" % (name, support)
+
+
 def load(path: pathlib.Path) -> Any:
     """Return a YAML file's content."""
     with open(path) as stream:
         return yaml.safe_load(stream)
 
 
-def naming_tests(name: str) -> List[str]:
-    """Return the tests and scenarios that name a thing as a word."""
-    word = re.compile(r"\b%s\b" % re.escape(name))
+def naming_tests(pattern: str) -> List[str]:
+    """Return the tests and scenarios in which a name stands as a word."""
+    word = re.compile(r"\b(?:%s)\b" % pattern)
     found = []
     for folder in TEST_FOLDERS:
         for path in sorted((ROOT / folder).rglob("*")):
@@ -64,7 +90,7 @@ def test_module_is_documented(module: str) -> None:
     texts = constants(module)
     documentation = yaml.safe_load(texts["DOCUMENTATION"])
     assert documentation["module"] == module
-    assert set(ATTRIBUTES) <= set(documentation["attributes"])
+    assert_promises(attributes(documentation))
     examples = yaml.safe_load(texts["EXAMPLES"])
     assert any("bulkhead.stack.%s" % module in task for task in examples)
     assert yaml.safe_load(texts["RETURN"])
@@ -87,7 +113,7 @@ def test_role_is_described(role: str) -> None:
     assert "main" in specs
     for entry_point, spec in specs.items():
         assert spec.get("short_description"), "%s, %s: no short_description" % (role, entry_point)
-        assert set(ATTRIBUTES) <= set(spec.get("attributes", {})), "%s, %s: attributes" % (role, entry_point)
+        assert_promises(spec.get("attributes", {}))
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -107,21 +133,22 @@ def test_role_defaults_are_those_of_its_specs(role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_role_options_have_the_collections_prefix(role: str) -> None:
+def test_role_options_have_a_prefix(role: str) -> None:
     names = set()
     for spec in load(ROOT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"].values():
         names |= set(spec.get("options", {}))
     for path in (ROOT / "roles" / role / "defaults").rglob("*.yml"):
         names |= set(load(path) or {})
-    assert sorted(name for name in names if not name.startswith("bulkhead_")) == []
+    # Of the collection, for what several roles share; of the role, for its own.
+    assert sorted(name for name in names if not name.startswith(("bulkhead_", role + "_"))) == []
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_role_has_a_test(role: str) -> None:
     playbooks = [path.stem for path in PLAYBOOKS if re.search(r"\bbulkhead\.stack\.%s\b" % role, path.read_text())]
-    named = naming_tests("bulkhead.stack." + role)
-    for playbook in playbooks:
-        named += naming_tests("bulkhead.stack." + playbook)
+    # By its full name, or by its file's.
+    ways = [r"bulkhead\.stack\.%s" % role, *(r"(?:bulkhead\.stack\.|playbooks/)%s" % name for name in playbooks)]
+    named = naming_tests("|".join(ways))
     assert named, "no scenario or test names the role %s, or a playbook that uses it" % role
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the bulkhead.stack authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``docker compose config -q``: whether Compose accepts a file, asked before the file is replaced.
+"""``docker compose``: whether it accepts a file, asked before the file is replaced; and services brought up again.
 
 Its standard output holds resolved secrets and is thrown away. Its messages are shown with the values of the
 project's env files masked.
@@ -56,6 +56,22 @@ class ComposeCli:
         Raises:
             OutsideError: there is no docker client, or it has no compose.
         """
+        done = self._run(project, files, ["--profile", "*", "config", "--quiet"])
+        return self._problem(project, done)
+
+    def up(self, project: Project, services: Sequence[str]) -> None:
+        """Bring services up as their files say, without their dependencies.
+
+        Raises:
+            OutsideError: Compose refused, or a service didn't come up.
+        """
+        files = [path for path in project.files if os.path.exists(path)]
+        wanted = ["up", "--detach", "--no-deps", "--wait", "--wait-timeout", str(_TIMEOUT_S - 20), *services]
+        problem = self._problem(project, self._run(project, files, wanted))
+        if problem and "unhealthy" not in problem:
+            raise OutsideError("%s can't be brought up again: %s." % (", ".join(services), problem.rstrip(".")))
+
+    def _run(self, project: Project, files: Sequence[str], command: Sequence[str]) -> "subprocess.CompletedProcess[bytes]":
         argv = ["docker", "compose", "--project-directory", project.directory]
         if project.name:
             argv += ["--project-name", project.name]
@@ -63,14 +79,14 @@ class ComposeCli:
             argv += ["--env-file", env_file]
         for path in files:
             argv += ["--file", path]
-        argv += ["--profile", "*", "config", "--quiet"]
+        argv += command
         environment = dict(os.environ, LC_ALL="C")
         for variable in ("COMPOSE_FILE", "COMPOSE_PROFILES", "COMPOSE_PROJECT_NAME", "COMPOSE_ENV_FILES"):
             environment.pop(variable, None)
         if self._docker_host:
             environment["DOCKER_HOST"] = self._docker_host
         try:
-            done = subprocess.run(
+            return subprocess.run(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -81,12 +97,17 @@ class ComposeCli:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise OutsideError("`docker compose config` gave no answer within %d seconds." % _TIMEOUT_S) from error
+            raise OutsideError(
+                "`docker compose %s` gave no answer within %d seconds." % (" ".join(command), _TIMEOUT_S)
+            ) from error
         except OSError as error:
             raise OutsideError(
                 "`docker compose` can't be run on this host: %s." % error.strerror,
                 "Install the docker client with its compose plugin, or set validate=false.",
             ) from error
+
+    def _problem(self, project: Project, done: "subprocess.CompletedProcess[bytes]") -> str:
+        """Return what Compose said against it, secrets masked; an empty text where it did what it was told."""
         if done.returncode == 0:
             return ""
         text = done.stderr.decode("utf-8", "replace")

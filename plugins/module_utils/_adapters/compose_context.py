@@ -11,10 +11,11 @@ from .._compose.extra_hosts import Hosts, normal_address, split_entry
 from .._compose.model import Model
 from .._compose.placement import EnvironmentState, service_env_paths
 from .._core.errors import InputError
+from .._journal.journal import containers_entry
 from .compose_cli import OFF, VALIDATED, ComposeCli
 from .compose_files import FileChange, write_change
 from .compose_project import open_engine, override_path_of, override_warning, project_of, service_containers
-from .files import read_bytes, read_bytes_or_none
+from .files import append_json_line, read_bytes, read_bytes_or_none
 
 # How a container ends that someone stopped: it is to stay so.
 _STOPPED = (0, 137, 143)
@@ -104,6 +105,21 @@ class ComposeContext:
         )
         return {"validated": status, "validated_reason": reason} if reason else {"validated": status}
 
+    def journal_containers(self, services: Sequence[str], created: bool = False) -> None:
+        """Write down, before a file changes, that these services get new containers because of it.
+
+        Arguments:
+            created: they have none yet.
+        """
+        journal = self._options.get("journal")
+        if journal and services:
+            project = self.project
+            names = sorted(set(services))
+            entry = containers_entry(
+                project.name, project.directory, project.files, project.env_files, names, created
+            )
+            append_json_line(os.path.abspath(journal), entry)
+
     def write(self, change: FileChange) -> str:
         """Write a file; return the path of its backup, or an empty text."""
         return write_change(change, self._options.get("journal"), self._options["backup"])
@@ -120,6 +136,10 @@ class ComposeContext:
             for service in services
             if service in found
         }
+
+    def with_containers(self, services: Sequence[str]) -> List[str]:
+        """Return those of the services that have a container."""
+        return [service for service, containers in self._live(services).items() if containers]
 
     def pending_hosts(self, services: Sequence[str], hosts: Hosts, present: bool) -> List[str]:
         """Return the services of which a container was made with other hosts than the wanted ones."""

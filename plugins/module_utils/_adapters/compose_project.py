@@ -82,7 +82,7 @@ def override_path_of(project: Project, path: str, wanted: Optional[str] = None) 
     if wanted:
         return os.path.abspath(wanted)
     folder = os.path.dirname(os.path.abspath(path))
-    for name in DEFAULT_OVERRIDES:
+    for name in DEFAULT_OVERRIDES if os.path.basename(path) in DEFAULT_FILES else ():
         candidate = os.path.join(folder, name)
         if os.path.exists(candidate):
             return candidate
@@ -110,8 +110,7 @@ def override_warning(project: Project, override: str) -> str:
         return ""
     return (
         "The project is made of %s: Compose reads %s only where it is named too, with a further -f "
-        "or in COMPOSE_FILE=%s."
-        % (", ".join(project.files), override, ":".join(list(project.files) + [override]))
+        "or in COMPOSE_FILE=%s." % (", ".join(project.files), override, ":".join(list(project.files) + [override]))
     )
 
 

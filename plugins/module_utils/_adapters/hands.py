@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .._core.errors import ConflictError, OutsideError
 from .._core.sql import Sql
-from .compose_cli import ComposeCli
+from .compose_cli import ComposeCli, Project
 from .docker import Docker
 from .files import read_bytes, read_bytes_or_none, sha256, write_atomically
 from .postgres import Postgres
@@ -92,9 +92,8 @@ class HostHands:
                 removed += engine.remove_containers(labels)
             engine.close()
             return "%s removed again" % (", ".join(removed) or names)
-        ComposeCli(self._docker_host).up(
-            entry["working_dir"], entry["project"], entry["files"], entry["env_files"], entry["services"]
-        )
+        project = Project(entry["project"], entry["working_dir"], tuple(entry["files"]), tuple(entry["env_files"]))
+        ComposeCli(self._docker_host).up(project, entry["services"])
         return "%s brought up as before" % names
 
     def reload_gateway(self, entry: Dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from .document import BOM
 _ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*(?:=|:(?=[ \t]))[ \t]*")
 _BARE_COMMENT = re.compile(r"[ \t]+#.*$")
 _SAFE = re.compile(r"^[^\s#'\"`\\$]*$")
-_REFERENCE = re.compile(r"\$\{?[A-Za-z_]")
+_REFERENCE = re.compile(r"\$\{[A-Za-z_]")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "$": "$"}
 
 
@@ -91,7 +91,8 @@ def set_dotenv(data: Optional[bytes], variable: str, value: Optional[str], name:
         last = found[-1]
         if last.value == value:
             return data or b""
-        text = text[: last.start] + quoted(value, last.quote) + text[last.end :]
+        rest = text[last.end :]
+        text = text[: last.start] + quoted(value, last.quote) + (" " if rest.startswith("#") else "") + rest
     else:
         line = "%s=%s" % (variable, quoted(value, ""))
         text += newline + line if text and not text.endswith("\n") else line + newline

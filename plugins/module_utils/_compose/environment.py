@@ -30,11 +30,7 @@ def reference_of(value: Optional[str]) -> Optional[str]:
 
 def variables_in(text: str) -> List[str]:
     """Return the names of all variables that a text of a compose file refers to."""
-    names = [braced or bare for braced, bare in _USE.findall(text)]
-    # The default of a reference may hold references of its own.
-    for inner in re.findall(r"\$\{[A-Za-z_][A-Za-z0-9_]*:?[-?+]([^}]*\$.*)\}", text, re.DOTALL):
-        names.extend(variables_in(inner))
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(braced or bare for braced, bare in _USE.findall(text)))
 
 
 def read_environment(model: Model, service: str) -> Variables:

@@ -152,7 +152,8 @@ def _give(
             warnings += outcome.warnings
             current = outcome.document or current
     current = add_missing(current, {service: value for service, value in content.items() if service not in known})
-    return Edited(current.data, current.data != data, list(content), warnings)
+    rest = _without_empty(document, current.data, known) if known else current.data
+    return Edited(rest, rest != data, list(content), warnings)
 
 
 def _take_away(document: Optional[Document], data: Optional[bytes], wanted: Dict[str, Hosts], hosts: Hosts) -> Edited:
@@ -161,14 +162,18 @@ def _take_away(document: Optional[Document], data: Optional[bytes], wanted: Dict
     outcome = plan_absent(document, list(wanted), hosts)
     if outcome.document is None:
         return Edited(data, False)
-    rest: Optional[bytes] = outcome.document.data
-    for service in outcome.changed_services:
-        # A service of which nothing else is said here needs no entry; Compose refuses an empty one without braces.
+    rest = _without_empty(document, outcome.document.data, outcome.changed_services)
+    return Edited(rest, True, outcome.changed_services, outcome.warnings)
+
+
+def _without_empty(before: Document, data: bytes, services: Sequence[str]) -> Optional[bytes]:
+    """Take out the services of which nothing is said any more; None where nothing is left of the file."""
+    rest: Optional[bytes] = data
+    for service in services:
         if rest is None:
             break
-        current = Document(rest, document.name)
-        node = current.services().get(service)
-        before = document.services().get(service)
-        if node is not None and not node.pairs and not node.anchor and before is not None and not before.flow:
-            rest = remove_service(rest, service, document.name)
-    return Edited(rest, True, outcome.changed_services, outcome.warnings)
+        node = Document(rest, before.name).services().get(service)
+        written = before.services().get(service)
+        if node is not None and not node.pairs and not node.anchor and written is not None and not written.flow:
+            rest = remove_service(rest, service, before.name)
+    return rest

@@ -46,6 +46,7 @@ class Question:
     host: str
     port: Optional[int] = None
     url: Optional[str] = None
+    variables: Sequence[str] = ()
 
 
 def ask(question: Question, inspection: Optional[Mapping[str, Any]], prober: Prober) -> Dict[str, Any]:
@@ -60,6 +61,8 @@ def ask(question: Question, inspection: Optional[Mapping[str, Any]], prober: Pro
         "port": question.port,
         "url": question.url,
         "service": None,
+        "addresses": [],
+        "variables": {},
         "state": "absent",
         "health": None,
         "asked_in": None,
@@ -74,6 +77,10 @@ def ask(question: Question, inspection: Optional[Mapping[str, Any]], prober: Pro
         return answer
     state = inspection["State"]
     answer["service"] = (inspection["Config"].get("Labels") or {}).get("com.docker.compose.service")
+    networks = (inspection.get("NetworkSettings") or {}).get("Networks") or {}
+    answer["addresses"] = [network["IPAddress"] for network in networks.values() if network.get("IPAddress")]
+    environment = dict(item.partition("=")[::2] for item in inspection["Config"].get("Env") or [])
+    answer["variables"] = {name: environment[name] for name in question.variables or () if name in environment}
     answer["state"] = state.get("Status")
     answer["health"] = (state.get("Health") or {}).get("Status")
     if state.get("Status") != "running":

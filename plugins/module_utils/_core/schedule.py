@@ -11,7 +11,7 @@ import re
 import zoneinfo
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from typing import Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
 
 from .errors import InputError
@@ -141,7 +141,7 @@ class CronSchedule(Schedule):
         """Return the due times of one date of the zone, in order, in UTC."""
         if not self._falls_on(day):
             return []
-        midnight = datetime(day.year, day.month, day.day)
+        midnight = datetime.combine(day, time.min)
         wall = [midnight + timedelta(hours=hour, minutes=minute) for hour in self.hours for minute in self.minutes]
         offset = _offset(midnight, self.zone)
         if offset == _offset(midnight + timedelta(days=1), self.zone):

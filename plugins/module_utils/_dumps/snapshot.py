@@ -97,8 +97,27 @@ def count_rows(transaction: Transaction) -> List[Dict[str, Any]]:
     tables: List[Tuple[str, str]] = [(row["schema"], row["name"]) for row in transaction.rows(Sql(_TABLES))]
     counted: List[Dict[str, Any]] = []
     for start in range(0, len(tables), _COUNTS_PER_QUERY):
-        counted.extend(_count_some(transaction, tables[start : start + _COUNTS_PER_QUERY]))
+        try:
+            counted.extend(_count_some(transaction, tables[start : start + _COUNTS_PER_QUERY]))
+        except OutsideError as error:
+            raise _explained(error) from error
     return counted
+
+
+def _explained(error: OutsideError) -> OutsideError:
+    # The statement counts many tables; it would only hide what the server says after it.
+    said = error.message.rpartition("`: ")[2]
+    if error.details.get("sqlstate") == "42501":
+        return OutsideError(
+            "The role that dumps may not read every table: %s" % said,
+            "Use the database's owner or a superuser (Supabase's is supabase_admin).",
+        )
+    if error.details.get("sqlstate") == "55P03":
+        return OutsideError(
+            "A table is held locked, so its rows can't be counted: %s" % said,
+            "See pg_locks for who holds it, or raise lock_timeout.",
+        )
+    return OutsideError("The tables' rows can't be counted: %s" % said)
 
 
 def _count_some(transaction: Transaction, tables: Sequence[Tuple[str, str]]) -> List[Dict[str, Any]]:

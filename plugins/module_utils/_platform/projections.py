@@ -315,6 +315,8 @@ def _audit(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Thing:
         "clusters": [{"name": name, "connection": connection(platform, name)} for name in platform["clusters"]],
         "tenants": tenants,
         "services": services,
+        "questions": [{"container": item["container"], "variables": item["variables"]} for item in services]
+        + [{"container": item.get("container") or item["service"]} for item in platform["postgrest"].values()],
         "instances": [
             {
                 "name": name,

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A second route beside one that is there, in an nginx configuration: an edit of its text, nothing else touched.
 
-nginx' own rules for words hold (its ``ngx_conf_read_token``): a comment or a quote begins only where a word may begin, a
-backslash takes the next character along, the brace of ``${name}`` opens nothing, and ``}`` inside a word is a letter.
+nginx' own rules for words hold (its ``ngx_conf_read_token``): a comment or a quote begins only where a word may begin,
+a backslash takes the next character along, the brace of ``${name}`` opens nothing, and ``}`` inside a word is a letter.
 """
 
 import re
@@ -24,7 +24,10 @@ _SECRETS = (
     (re.compile(r"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"), "********"),
     (re.compile(r"\b(Basic|Bearer) +(?![$])[^\s\"';]+", re.IGNORECASE), r"\1 ********"),
     (re.compile(r"(?<=://)[^/\s:@$]*:[^/\s@$]+(?=@)"), "********"),
-    (re.compile(r"((?:api_?key|token|secret|password)\S*\s*(?:!?=|~\*?)?\s*[\"'])(?![$])[^\"']+", re.IGNORECASE), r"\1********"),
+    (
+        re.compile(r"((?:api_?key|token|secret|password)\S*\s*(?:!?=|~\*?)?\s*[\"'])(?![$])[^\"']+", re.IGNORECASE),
+        r"\1********",
+    ),
 )
 
 
@@ -151,7 +154,9 @@ def directives(text: str) -> List[Directive]:
             continue
         if not words:
             raise _unreadable(text, token.start, "%s without a directive before it" % token.value)
-        directive = Directive(words, words[0].start, token.end, token.kind == OPEN, open_blocks[-1] if open_blocks else None)
+        directive = Directive(
+            words, words[0].start, token.end, token.kind == OPEN, open_blocks[-1] if open_blocks else None
+        )
         found.append(directive)
         if directive.is_block:
             open_blocks.append(directive)
@@ -246,7 +251,9 @@ def add_route(data: bytes, like: str, route: str, service: str, like_service: Op
     if like_service:
         check_service(like_service, "like_service")
     if not like.startswith("/") or re.search(r"[\s;{}\"'\\$]", like):
-        raise InputError("%r is no path of a location." % like, "Write it as it stands in the file, for example /rest/v1/.")
+        raise InputError(
+            "%r is no path of a location." % like, "Write it as it stands in the file, for example /rest/v1/."
+        )
     text = data.decode("latin-1")
     old_regions = regions(text, route)
     bare = text
@@ -265,7 +272,9 @@ def add_route(data: bytes, like: str, route: str, service: str, like_service: Op
                     "Remove it, or choose another route.",
                 )
     copies = [_copy(bare, everything, original, like, route, service, like_service) for original in originals]
-    if [text[region.start : region.end].rstrip("\r\n") for region in old_regions] == [copy for _place, copy, _newline in copies]:
+    if [text[region.start : region.end].rstrip("\r\n") for region in old_regions] == [
+        copy for _place, copy, _newline in copies
+    ]:
         return data
     for place, copy, newline in reversed(copies):
         if bare[:place].endswith("\n"):
@@ -286,7 +295,9 @@ def check_route(route: str) -> None:
 def check_service(service: str, option: str) -> None:
     """Raise InputError where a service isn't a host, or a host and a port."""
     if not _SERVICE.match(service):
-        raise InputError("%s is %r, and is to be a host, or host:port." % (option, service), "For example rest-archon:3000.")
+        raise InputError(
+            "%s is %r, and is to be a host, or host:port." % (option, service), "For example rest-archon:3000."
+        )
 
 
 def _no_original(everything: Sequence[Directive], like: str) -> InputError:
@@ -345,7 +356,11 @@ def _upstream(text: str, everything: Sequence[Directive], original: Directive, i
         variable = _VARIABLE_URL.match(value)
         if host is None and variable is not None:
             name = "$" + variable.group(1)
-            sets = [other for other in inside if other.name == "set" and len(other.words) == 3 and other.words[1].value == name]
+            sets = [
+                other
+                for other in inside
+                if other.name == "set" and len(other.words) == 3 and other.words[1].value == name
+            ]
             if not sets:
                 raise InputError(
                     "Where the location in line %d leads is in the variable %s, which is set outside of it."
@@ -353,7 +368,9 @@ def _upstream(text: str, everything: Sequence[Directive], original: Directive, i
                     "Set the variable inside the location.",
                 )
             for other in sets:
-                host = _URL_HOST.match(other.words[2].value) or re.match(r"^([^/:$\s]+(?::\d+)?)$", other.words[2].value)
+                host = _URL_HOST.match(other.words[2].value) or re.match(
+                    r"^([^/:$\s]+(?::\d+)?)$", other.words[2].value
+                )
                 if host:
                     hosts.add(host.group(1))
         elif host is not None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the bulkhead.stack authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A PostgREST instance in compose files: its settings, and a second instance that is based on the first by ``extends``."""
+"""A PostgREST instance in compose files: its settings, and a second one that is based on the first by ``extends``."""
 
 import re
 from dataclasses import dataclass, field
@@ -33,12 +33,14 @@ class Files:
         override: the override file's content; None where there is none. override_name: what messages call it;
             empty where the compose file itself is edited.
         base_file: the named compose file as the override file refers to it.
+        order: the names of the documents as Compose merges them; one that isn't there comes after them.
     """
 
     bases: Sequence[Document]
     override: Optional[bytes] = None
     override_name: str = ""
     base_file: str = ""
+    order: Sequence[str] = ()
 
     @property
     def before(self) -> Optional[bytes]:
@@ -54,12 +56,26 @@ class Files:
         """Return the file that is edited; None where it doesn't exist or is empty."""
         if not self.override_name:
             return self.bases[0]
-        return None if self.override is None or not self.override.strip() else Document(self.override, self.override_name)
+        return (
+            None if self.override is None or not self.override.strip() else Document(self.override, self.override_name)
+        )
 
     def documents(self) -> List[Document]:
         """Return all files that have services, in the order in which Compose merges them."""
+        order = list(self.order) or [document.name for document in self.bases]
+        documents = sorted(
+            self.bases,
+            key=lambda document: order.index(document.name) if document.name in order else len(order),
+        )
         override = self.target_document() if self.override_name else None
-        return list(self.bases) + ([override] if override is not None and _services(override) else [])
+        return documents + ([override] if override is not None and _services(override) else [])
+
+    def after_target(self) -> List[Document]:
+        """Return the files of which Compose takes the values instead of those of the file that is edited."""
+        if self.override_name:
+            return []
+        documents = self.documents()
+        return documents[documents.index(self.bases[0]) + 1 :]
 
 
 @dataclass
@@ -78,9 +94,7 @@ class InstancePlan:
     warnings: List[str] = field(default_factory=list)
 
 
-def plan_settings(
-    files: Files, service: str, settings: Mapping[Setting, str], database: Optional[str]
-) -> InstancePlan:
+def plan_settings(files: Files, service: str, settings: Mapping[Setting, str], database: Optional[str]) -> InstancePlan:
     """Return the files in which an instance that is there has these settings, and serves this database.
 
     Raises:
@@ -95,7 +109,10 @@ def plan_settings(
     variables = _variables(settings, current)
     if database is not None:
         name = _name_in(DB_URI, current)
-        variables[name] = uri.change_database(_written_uri(current, service, files), database, "%s of service %s" % (name, service))
+        variables[name] = uri.change_database(
+            _written_uri(current, service, files), database, "%s of service %s" % (name, service)
+        )
+    _refuse_what_another_file_undoes(files, service, variables)
     warnings = _warnings(service, current, settings)
     changed, data = False, files.before
     if variables and files.override_name and service in _services(files.bases[0]):
@@ -105,13 +122,27 @@ def plan_settings(
         document = files.target_document()
         if document is None or service not in _services(document):
             raise StateError(
-                "Service %s stands in %s, not in %s." % (service, bases[0].name, files.target_name), "Name that file as path."
+                "Service %s stands in %s, not in %s." % (service, bases[0].name, files.target_name),
+                "Name that file as path.",
             )
         edited = plan_environment(document, [service], variables).document
         changed, data = edited is not None, files.before if edited is None else edited.data
     environment = dict(current)
     environment.update(variables)
     return InstancePlan(data, changed, environment, warnings)
+
+
+def _refuse_what_another_file_undoes(files: Files, service: str, variables: Variables) -> None:
+    for document in files.after_target():
+        if service not in _services(document):
+            continue
+        later = read_environment(Model(document), service)
+        undone = [name for name, value in variables.items() if name in later and later[name] != value]
+        if undone:
+            raise ConflictError(
+                "%s of service %s is set in %s too, which wins." % (", ".join(undone), service, document.name),
+                "Change it there with mode=override, or take it out of that file.",
+            )
 
 
 def plan_instance(
@@ -131,7 +162,9 @@ def plan_instance(
     """
     first = files.bases[0]
     if service == base:
-        raise InputError("Service %s can't be based on itself." % service, "Name another service, or leave out extends.")
+        raise InputError(
+            "Service %s can't be based on itself." % service, "Name another service, or leave out extends."
+        )
     if base not in _services(first):
         raise _no_service(Files([first]), base)
     require_postgrest([first], base)
@@ -187,7 +220,11 @@ def plan_absent(files: Files, service: str, base: Optional[str]) -> InstancePlan
     if extended is None or (base and extended != base):
         raise ConflictError(
             "Service %s of %s is %s; it is not removed."
-            % (service, files.target_name, "based on %s" % extended if extended else "no instance that was added with extends"),
+            % (
+                service,
+                files.target_name,
+                "based on %s" % extended if extended else "no instance that was added with extends",
+            ),
             "Only an instance that was added with extends is removed.",
         )
     data = remove_service(files.before or b"", service, files.target_name)
@@ -244,7 +281,7 @@ def _refuse_what_cannot_be_twice(document: Document, base: str, container_name: 
             held = attachment.get(forbidden) if attachment.kind == "mapping" else None
             if held is not None and not held.resolved().is_null:
                 raise StateError(
-                    "Service %s has %s in its network %s, and a service that extends it would have the same (line %d of %s)."
+                    "Service %s has %s in its network %s, and one that extends it would have the same (line %d of %s)."
                     % (base, forbidden, key.value, document.line_number(held.start), document.name),
                     "Requests for the one would reach the other: remove it, or write the second service by hand.",
                 )
@@ -373,13 +410,14 @@ def _written_uri(current: Variables, service: str, files: Files) -> str:
 
 def _warnings(service: str, current: Variables, settings: Mapping[Setting, str]) -> List[str]:
     warnings = [
-        "%s of service %s is no setting of PostgREST, which ignores it%s."
-        % (variable, service, "; did you mean %s?" % near if near else "")
+        "%s of service %s is no setting of PostgREST, which ignores it.%s"
+        % (variable, service, " Did you mean %s?" % near if near else "")
         for variable, near in unknown_variables(current)
     ]
     for name, _secret in written_out_secrets(settings):
         warnings.append(
-            "The value of %s is written out. Write ${VARIABLE} for it, and keep the secret in the project's env file." % name
+            "The value of %s is written out. Write ${VARIABLE} for it, and keep the secret in the project's env file."
+            % name
         )
     return warnings
 
@@ -389,7 +427,9 @@ def _services(document: Document) -> Dict[str, Node]:
     services = root.get("services") if root is not None and root.kind == "mapping" else None
     if services is None or services.kind != "mapping":
         return {}
-    return {key.value: value.resolved() for key, value in services.pairs if key.kind == "scalar" and not key.is_merge_key}
+    return {
+        key.value: value.resolved() for key, value in services.pairs if key.kind == "scalar" and not key.is_merge_key
+    }
 
 
 def _effective(document: Document, service: str, key: str) -> Optional[Node]:

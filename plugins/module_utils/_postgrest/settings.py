@@ -20,7 +20,8 @@ MINIMUM_SECRET_LENGTH = 32
 
 TEXT, INTEGER, BOOLEAN = "text", "integer", "boolean"
 
-# What makes a new value count where it is set in a file or in the database. In the environment it is a new container, always.
+# What makes a new value count where it is set in a file or in the database. In the environment nothing does but
+# a new container.
 RELOAD_CONFIG = "reload config"
 NEW_CONTAINER = "new container"
 
@@ -130,7 +131,8 @@ def find(name: str) -> Setting:
     """Return the setting that a name means.
 
     Arguments:
-        name: ``db-schemas``, ``PGRST_DB_SCHEMAS`` or, as in the database, ``pgrst.db_schemas``; ``app.settings.…`` is any.
+        name: ``db-schemas``, ``PGRST_DB_SCHEMAS`` or, as in the database, ``pgrst.db_schemas``. What follows
+            ``app.settings.`` may be anything.
 
     Raises:
         InputError: there is no such setting; the message has the nearest name.
@@ -198,17 +200,25 @@ def normal_value(setting: Setting, value: Any) -> str:
         return text
     if setting.kind == BOOLEAN:
         if text.lower() not in _TRUTH:
-            raise InputError("%s is %r, and is to be true or false." % (setting.name, text), "PostgREST would take its default.")
+            raise InputError(
+                "%s is %r, and is to be true or false." % (setting.name, text), "PostgREST would take its default."
+            )
         return _TRUTH[text.lower()]
     if setting.kind == INTEGER and not re.match(r"^\d+\Z", text):
-        raise InputError("%s is %r, and is to be a whole number." % (setting.name, text), "PostgREST would take its default.")
+        raise InputError(
+            "%s is %r, and is to be a whole number." % (setting.name, text), "PostgREST would take its default."
+        )
     if setting.choices and text not in setting.choices:
         near = nearest(text, setting.choices)
         raise InputError(
             "%s can't be %s." % (setting.name, text),
             "%sIt is one of %s." % ("Did you mean %s? " % near if near else "", ", ".join(setting.choices)),
         )
-    if setting.name == "jwt-secret" and not text.startswith(("@", "{")) and len(text.encode("utf-8")) < MINIMUM_SECRET_LENGTH:
+    if (
+        setting.name == "jwt-secret"
+        and not text.startswith(("@", "{"))
+        and len(text.encode("utf-8")) < MINIMUM_SECRET_LENGTH
+    ):
         raise InputError(
             "jwt-secret is shorter than %d characters: PostgREST would end at once." % MINIMUM_SECRET_LENGTH,
             "Make a longer one, for example with `openssl rand -hex 32`.",
@@ -236,12 +246,16 @@ def parse(settings: Mapping[str, Any]) -> Dict[Setting, str]:
     ports = {setting.name: text for setting, text in parsed.items() if setting.name.endswith("-port")}
     if "admin-server-port" in ports and ports["admin-server-port"] == ports.get("server-port", "3000"):
         mistakes.append(
-            InputError("admin-server-port is the server's own port: PostgREST would end at once.", "Choose another one.")
+            InputError(
+                "admin-server-port is the server's own port: PostgREST would end at once.", "Choose another one."
+            )
         )
     if len(mistakes) == 1:
         raise mistakes[0]
     if mistakes:
-        raise InputError("%d settings are wrong:\n%s" % (len(mistakes), "\n".join("  - %s" % mistake for mistake in mistakes)))
+        raise InputError(
+            "%d settings are wrong:\n%s" % (len(mistakes), "\n".join("  - %s" % mistake for mistake in mistakes))
+        )
     return parsed
 
 

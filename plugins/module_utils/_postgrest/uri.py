@@ -121,7 +121,8 @@ def parse(text: str) -> DbUri:
         return DbUri(
             text,
             False,
-            problem="it is neither a URI nor keywords with values" + (", but a variable as a whole" if has_reference(text) else ""),
+            problem="it is neither a URI nor keywords with values"
+            + (", but a variable as a whole" if has_reference(text) else ""),
             remedy="Write it out, with ${…} for its parts, or change the variable.",
         )
     return _parse_keywords(text, shape)
@@ -150,7 +151,9 @@ def _parse_uri(text: str, shape: str) -> DbUri:
         span = (password[0] if password else start, shape.rindex("@", host, host_end))
         return wrong("its password holds an @ that isn't encoded", "Write %40 for it.", span)
     if _BAD_ESCAPE.search(shape):
-        return wrong("it holds a % that begins no percent-encoding", "Write %25 for a % of the password.", (start, len(text)))
+        return wrong(
+            "it holds a % that begins no percent-encoding", "Write %25 for a % of the password.", (start, len(text))
+        )
     query = shape.find("?", host_end)
     database = (host_end + 1, len(shape) if query < 0 else query)
     if path is None or path.group() == "?":

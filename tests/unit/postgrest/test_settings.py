@@ -125,9 +125,7 @@ def test_a_setting_under_two_names_is_one():
         settings.parse({"db-schemas": "public", "PGRST_DB_SCHEMAS": "other"})
 
 
-@pytest.mark.parametrize(
-    "ports", [{"admin-server-port": 3000}, {"admin-server-port": 8080, "server-port": "8080"}]
-)
+@pytest.mark.parametrize("ports", [{"admin-server-port": 3000}, {"admin-server-port": 8080, "server-port": "8080"}])
 def test_the_admin_port_is_not_the_servers(ports):
     with pytest.raises(InputError) as refused:
         settings.parse(ports)

@@ -166,7 +166,10 @@ def test_the_database_is_told(text, database):
         ("postgres://a:${P:-secret}@db/postgres", "postgres://a:********@db/postgres"),
         ("postgres://a:${P:?is needed}@db/postgres", "postgres://a:${P:?is needed}@db/postgres"),
         ("postgres://a:x${P}@db/postgres", "postgres://a:********@db/postgres"),
-        ("postgres://a@db/postgres?password=secret&sslmode=require", "postgres://a@db/postgres?password=********&sslmode=require"),
+        (
+            "postgres://a@db/postgres?password=secret&sslmode=require",
+            "postgres://a@db/postgres?password=********&sslmode=require",
+        ),
         ("host=db password='my secret' dbname=x", "host=db password=******** dbname=x"),
         ("host=db dbname=x", "host=db dbname=x"),
     ],

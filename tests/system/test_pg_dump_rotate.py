@@ -1,0 +1,419 @@
+"""pg_dump_rotate and pg_dump_info on a real server in a real container, with faults that come from outside.
+
+Without a Docker engine or without the image these tests fail: a backup that was never tried is none.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import docker
+import psycopg2
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGE = os.environ.get("BULKHEAD_POSTGRES15_IMAGE", "bulkhead/postgres:15")
+LABELS = {"bulkhead.test": "true"}
+PASSWORD = "only-for-this-test"
+WAIT_SECONDS = 30.0
+MODULES = "ansible_collections.bulkhead.stack.plugins.modules."
+
+SETUP = """
+CREATE TABLE archon_settings (id serial PRIMARY KEY, value text);
+INSERT INTO archon_settings (value) SELECT 'setting ' || g FROM generate_series(1, 45) AS g;
+CREATE TABLE "Odd ""Name" (a int);
+CREATE SCHEMA other;
+CREATE TABLE other.parent (id int) PARTITION BY LIST (id);
+CREATE TABLE other.child PARTITION OF other.parent FOR VALUES IN (1, 2);
+INSERT INTO other.parent VALUES (1), (2), (2);
+CREATE TABLE guarded (id int);
+INSERT INTO guarded VALUES (1), (2);
+ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+ALTER TABLE guarded FORCE ROW LEVEL SECURITY;
+CREATE VIEW seen AS SELECT * FROM archon_settings;
+"""
+ROWS = {("other", "child"): 3, ("public", 'Odd "Name'): 0, ("public", "archon_settings"): 45, ("public", "guarded"): 2}
+
+
+def eventually(what: str, condition: Callable[[], Any]) -> Any:
+    """Wait for a condition, never for a time."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            found = condition()
+        except psycopg2.OperationalError:
+            found = None
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("not within %d s: %s" % (WAIT_SECONDS, what))
+
+
+class Server:
+    """One container with a server, its port published on the loopback address."""
+
+    def __init__(self, client: docker.DockerClient) -> None:
+        self.name = "bulkhead-test-" + uuid.uuid4().hex[:8]
+        self._network = client.networks.create(self.name, labels=LABELS)
+        try:
+            self.container = client.containers.run(
+                IMAGE,
+                name=self.name,
+                network=self.name,
+                labels=LABELS,
+                detach=True,
+                environment={"POSTGRES_PASSWORD": PASSWORD},
+                ports={"5432/tcp": ("127.0.0.1", None)},
+            )
+        except BaseException:
+            self._network.remove()
+            raise
+
+    def close(self) -> None:
+        self.container.remove(force=True, v=True)
+        self._network.remove()
+
+    def connect(self, database: str = "postgres") -> Any:
+        self.container.reload()
+        port = int(self.container.ports["5432/tcp"][0]["HostPort"])
+        connection = psycopg2.connect(
+            host="127.0.0.1", port=port, user="postgres", password=PASSWORD, dbname=database, connect_timeout=5
+        )
+        connection.autocommit = True
+        return connection
+
+    def sql(self, text: str, database: str = "postgres") -> list[Any]:
+        connection = self.connect(database)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(text)
+                return list(cursor.fetchall()) if cursor.description else []
+        finally:
+            connection.close()
+
+    def wait(self) -> None:
+        eventually("the server answers", lambda: self.sql("SELECT 1"))
+
+    def dumping(self) -> bool:
+        """Whether a pg_dump of ours is in the middle of a table's rows."""
+        return bool(
+            self.sql("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'bulkhead/%' AND query LIKE 'COPY %'")
+        )
+
+    def sessions(self) -> bool:
+        return bool(self.sql("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'bulkhead/%'"))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    found = Server(docker.from_env())
+    try:
+        found.wait()
+        found.sql("CREATE DATABASE archon_db")
+        found.sql(SETUP, "archon_db")
+        found.sql("CREATE ROLE archon LOGIN PASSWORD 'only-for-this-test'")
+        found.sql("CREATE DATABASE owned_db OWNER archon")
+        found.sql("CREATE DATABASE large_db")
+        # Random bytes can't be compressed: a dump as large as it is slow, of a size that is known.
+        found.sql(
+            """
+            CREATE TABLE large (id int, data bytea);
+            ALTER TABLE large ALTER data SET STORAGE EXTERNAL;
+            INSERT INTO large SELECT g, b.data FROM generate_series(1, 4000) AS g, LATERAL
+                (SELECT string_agg(sha512((random()::text || g || i)::bytea), '') AS data
+                   FROM generate_series(1, 250) AS i) AS b;
+            """,
+            "large_db",
+        )
+        yield found
+    finally:
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("import")
+    namespace = folder / "ansible_collections" / "bulkhead"
+    namespace.mkdir(parents=True)
+    (namespace / "stack").symlink_to(ROOT)
+    inherited = os.environ.get("PYTHONPATH")
+    return dict(os.environ, PYTHONPATH=os.pathsep.join([str(folder)] + ([inherited] if inherited else [])))
+
+
+class Modules:
+    """Runs the modules as Ansible does: a process each, its options in a file."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], server: Server) -> None:
+        self.folder = folder
+        self.dest = folder / "backups" / "archon_db"
+        self._environment = environment
+        self._server = server
+
+    def start(self, module: str, **options: Any) -> "subprocess.Popen[str]":
+        arguments = self.folder / (uuid.uuid4().hex + ".json")
+        arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": options}))
+        return subprocess.Popen(
+            [sys.executable, "-m", MODULES + module, str(arguments)],
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def rotate_later(self, **options: Any) -> "subprocess.Popen[str]":
+        wanted = {"container": self._server.name, "database": "archon_db", "dest": str(self.dest)}
+        return self.start("pg_dump_rotate", **dict(wanted, **options))
+
+    def rotate(self, **options: Any) -> dict[str, Any]:
+        return result_of(self.rotate_later(**options))
+
+    def fails(self, **options: Any) -> str:
+        result = self.rotate(**options)
+        assert result.get("failed"), result
+        assert PASSWORD not in json.dumps(result)
+        return str(result["msg"])
+
+    def info(self, **options: Any) -> dict[str, Any]:
+        return result_of(self.start("pg_dump_info", **dict({"folders": {"archon_db": str(self.dest)}}, **options)))
+
+    def files(self) -> list[str]:
+        return sorted(path.name for path in self.dest.iterdir() if not path.name.endswith(".lock"))
+
+
+def result_of(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    stdout, stderr = process.communicate(timeout=WAIT_SECONDS)
+    assert stdout, stderr
+    assert "Traceback" not in stderr, stderr
+    found: dict[str, Any] = json.loads(stdout)
+    return found
+
+
+@pytest.fixture
+def modules(tmp_path: Path, environment: dict[str, str], server: Server) -> Modules:
+    return Modules(tmp_path, environment, server)
+
+
+def test_a_first_dump_is_verified_and_counts_what_it_holds(modules: Modules, server: Server) -> None:
+    check = modules.rotate(_ansible_check_mode=True, clock="2026-11-23T02:00:00Z")
+    assert not modules.dest.exists()
+    result = modules.rotate(clock="2026-11-23T02:00:00Z", label="before-isolate", data_only_tables=["public.archon_*"])
+    assert result["changed"]
+    assert (check["changed"], check["diff"]) == (True, result["diff"])
+    manifest = result["manifest"]
+    assert {(table["schema"], table["name"]): table["rows"] for table in manifest["tables"]} == ROWS
+    assert manifest["sequences"] == [{"schema": "public", "name": "archon_settings_id_seq"}]
+    assert manifest["verified"]["level"] == "read"
+    assert manifest["label"] == "before-isolate"
+    assert manifest == json.loads(Path(result["manifest_path"]).read_bytes())
+    stem = "backup_archon_db_20261123_020000"
+    suffix = ".dump.zst" if manifest["compression"] == "zstd_wrapped" else ".dump"
+    wanted = [suffix, ".globals.sql", ".manifest.json", ".reference" + suffix]
+    assert modules.files() == sorted(stem + part for part in wanted)
+    assert result["dump"] == str(modules.dest / (stem + suffix))
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in modules.dest.iterdir())
+    assert stat.S_IMODE(modules.dest.stat().st_mode) == 0o700
+    assert "CREATE ROLE archon" in (modules.dest / (stem + ".globals.sql")).read_text()
+    assert PASSWORD not in json.dumps(result)
+    assert not server.sessions()
+
+
+def test_the_stock_tools_restore_it(modules: Modules, server: Server) -> None:
+    result = modules.rotate()
+    server.sql("CREATE DATABASE restored")
+    try:
+        command = result["manifest"]["restore"].replace("--dbname=DATABASE", "--username=postgres --dbname=restored")
+        file = result["manifest"]["file"]
+        copied = subprocess.run(["docker", "cp", result["dump"], "%s:/tmp/%s" % (server.name, file)], check=True)
+        assert copied.returncode == 0
+        argv = ["docker", "exec", "-w", "/tmp", server.name, "sh", "-c", command]
+        subprocess.run(argv, check=True)
+        assert server.sql("SELECT count(*) FROM archon_settings", "restored") == [(45,)]
+        assert server.sql("SELECT nextval('archon_settings_id_seq')", "restored") == [(46,)]
+    finally:
+        server.sql("DROP DATABASE restored")
+
+
+def test_a_second_run_changes_nothing_and_asks_no_engine(modules: Modules) -> None:
+    options = {"schedule": "0 2 * * *", "retention": {"last": 2}}
+    assert modules.rotate(clock="2026-11-23T09:00:00Z", **options)["changed"]
+    before = modules.files()
+    for check_mode in (True, False):
+        again = modules.rotate(
+            clock="2026-11-24T01:59:59Z", docker_host="unix:///nonexistent", _ansible_check_mode=check_mode, **options
+        )
+        assert (again["changed"], again["due"], again["dump"]) == (False, False, None)
+        assert again["next_due"] == "2026-11-24T02:00:00Z"
+    assert modules.files() == before
+
+
+def test_rotation_keeps_and_prunes_whole_sets(modules: Modules) -> None:
+    options: dict[str, Any] = {"schedule": "@daily", "retention": {"keep": 2}, "verify": "hashed"}
+    for day in (20, 21, 22):
+        modules.rotate(clock="2026-11-%dT00:00:00Z" % day, **options)
+    foreign = modules.dest / "backup_archon_db_x_20200101_000000.dump"
+    foreign.write_bytes(b"another database's")
+    before = modules.files()
+    check = modules.rotate(clock="2026-11-23T00:00:00Z", _ansible_check_mode=True, **options)
+    assert modules.files() == before
+    result = modules.rotate(clock="2026-11-23T00:00:00Z", **options)
+    assert (check["diff"], check["pruned"]) == (result["diff"], result["pruned"])
+    assert [Path(path).name[:32] for path in result["pruned"]] == ["backup_archon_db_20261121_000000"]
+    stems = {name.split(".")[0] for name in modules.files()}
+    assert stems == {"backup_archon_db_20261122_000000", "backup_archon_db_20261123_000000", foreign.stem}
+    assert foreign.read_bytes() == b"another database's"
+    assert not [name for name in modules.files() if "20261121" in name]
+
+
+def test_a_truncated_copy_counts_for_nothing(modules: Modules) -> None:
+    options: dict[str, Any] = {"schedule": "@daily", "retention": {"last": 1}, "verify": "hashed"}
+    first = modules.rotate(clock="2026-11-21T00:00:00Z", **dict(options, retention={}))
+    second = modules.rotate(clock="2026-11-22T00:00:00Z", **dict(options, retention={}))
+    with open(second["dump"], "r+b") as stream:
+        stream.truncate(second["manifest"]["size_bytes"] - 7)
+    info = modules.info(
+        clock="2026-11-22T06:00:00Z", verify="hashed", rpo={"archon_db": "24h"}, schedules={"archon_db": "@daily"}
+    )
+    assert [copy["verified"] for copy in info["copies"]] == [False, True]
+    assert "its manifest says" in info["copies"][0]["problem"]
+    assert info["newest_verified"]["archon_db"]["path"] == first["dump"]
+    assert info["rpo_met"] == {"archon_db": False}
+    assert info["due"]["archon_db"]["due"]
+    result = modules.rotate(clock="2026-11-22T06:00:00Z", _ansible_check_mode=True, **options)
+    assert result["due"]
+    # The dump that is due will be the one to keep; the cut-off one is neither counted nor removed.
+    assert result["pruned"] == [first["dump"]]
+    assert any("its manifest says" in copy["reason"] for copy in result["kept"])
+
+
+def test_two_runs_at_once(modules: Modules) -> None:
+    modules.rotate(verify="hashed")
+    before = modules.files()
+    with open(modules.dest / ".backup_archon_db.lock", "r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "Another run is at work" in modules.fails()
+    assert modules.files() == before
+
+
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_compressions(modules: Modules, compression: str) -> None:
+    result = modules.rotate(compression=compression, globals=False)
+    assert result["manifest"]["verified"]["level"] == "read"
+    assert result["manifest"]["globals"] is None
+
+
+# What the user got wrong.
+
+
+def test_bad_options(modules: Modules, tmp_path: Path) -> None:
+    a_file = tmp_path / "a file"
+    a_file.write_text("")
+    dangling = tmp_path / "dangling"
+    dangling.symlink_to(tmp_path / "nowhere")
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"dest": str(a_file)}, "isn't a folder"),
+        ({"dest": str(dangling)}, "isn't a folder"),
+        ({"retention": {"keep": 0}}, "that would keep nothing"),
+        ({"database": "../archon_db"}, "can't be part of a file name"),
+        ({"schedule": "0 25 * * *"}, "in the field for the hour"),
+        ({"timezone": "Europe/Berlim"}, "There is no time zone"),
+        ({"clock": "yesterday"}, "is no moment"),
+        ({"lock_timeout": "soon"}, "is no duration"),
+    ]
+    started = [(modules.rotate_later(**options), message) for options, message in cases]
+    for process, message in started:
+        assert message in result_of(process)["msg"]
+    assert not modules.dest.exists()
+
+
+def test_wrong_connections(modules: Modules, server: Server) -> None:
+    assert "Give the right login_password" in modules.fails(login_password="wrong")
+    assert "Create the database first" in modules.fails(database="archon_bd")
+    assert "Did you mean %s?" % server.name in modules.fails(container=server.name + "x")
+    assert "no matching tables" in modules.fails(data_only_tables=["public.nothing_*"])
+    assert "may not read" in modules.fails(login_user="archon", login_password=PASSWORD)
+    message = modules.fails(login_user="archon", login_password=PASSWORD, database="owned_db")
+    assert "leave the roles out with globals=false" in message
+    assert modules.files() == []
+    assert not server.sessions()
+
+
+# Faults from outside.
+
+
+def test_a_locked_table_is_a_timeout_and_no_hang(modules: Modules, server: Server) -> None:
+    holder = server.connect("archon_db")
+    try:
+        holder.autocommit = False
+        holder.cursor().execute("LOCK TABLE archon_settings IN ACCESS EXCLUSIVE MODE")
+        assert "timeout" in modules.fails(lock_timeout="1s")
+    finally:
+        holder.close()
+    assert modules.files() == []
+    assert not server.sessions()
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    folder.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=" + size, "bulkhead-test", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk(modules: Modules, server: Server) -> None:
+    large = {"database": "large_db", "verify": "hashed", "globals": False}
+    with small_disk(modules.dest, "20m"):
+        assert "Nothing was begun" in modules.fails(**large)
+        assert modules.files() == []
+    modules.dest = modules.folder / "larger"
+    with small_disk(modules.dest, "46m"):
+        # Half of the database's size would fit, its rows, which can't be compressed, don't.
+        assert "no space left on device" in modules.fails(**large)
+        assert modules.files() == []
+        eventually("the server is rid of our pg_dump", lambda: not server.sessions())
+        assert modules.rotate(verify="hashed")["changed"]
+
+
+def test_a_killed_module_is_cleaned_up_after(modules: Modules, server: Server) -> None:
+    process = modules.rotate_later(database="large_db")
+    eventually("pg_dump copies rows", server.dumping)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=WAIT_SECONDS)
+    assert any(name.endswith(".partial") for name in modules.files())
+    result = modules.rotate(database="large_db", verify="hashed")
+    assert result["changed"]
+    assert {name.split(".")[0] for name in modules.files()} == {Path(result["dump"]).name.split(".")[0]}
+    eventually("the server is rid of both runs", lambda: not server.sessions())
+
+
+def test_a_killed_server_leaves_the_good_copies_and_nothing_else(modules: Modules, server: Server) -> None:
+    good = modules.rotate(database="large_db", verify="hashed", clock="2026-11-22T00:00:00Z")
+    before = modules.files()
+    process = modules.rotate_later(
+        database="large_db", verify="hashed", retention={"within": "1h"}, clock="2026-11-23T00:00:00Z"
+    )
+    eventually("pg_dump copies rows", server.dumping)
+    server.container.kill()
+    result = result_of(process)
+    assert result.get("failed"), result
+    assert "failed" in result["msg"]
+    assert modules.files() == before
+    assert "isn't running" in modules.fails(database="large_db")
+    server.container.start()
+    server.wait()
+    after = modules.rotate(database="large_db", verify="hashed", retention={"last": 1})
+    assert after["pruned"] == [good["dump"]]
