@@ -8,16 +8,9 @@ It keeps nothing: every answer about settings is read at that moment through the
 the key $SUPABASE_SERVICE_KEY, so that what a scenario changes shows in the next answer.
 """
 
+import json
 import os
 import signal
-
-if __name__ == "__main__":
-    # PID 1 has no default for a signal: one that came while the imports run would be lost, and `docker stop` would wait
-    # ten seconds and kill.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os._exit(0))
-
-import json
 import socket
 import sys
 import threading
@@ -183,6 +176,12 @@ def main(arguments: list[str]) -> int:
         return 2
     service = arguments[0]
     os.environ["ARCHON_SERVICE"] = service
+    # PID 1 has no default for these: without a handler `docker stop` would wait ten seconds and kill. One that came before
+    # this line was held back, see the Dockerfile, and comes now.
+    endings = (signal.SIGTERM, signal.SIGINT)
+    for number in endings:
+        signal.signal(number, lambda *_: os._exit(0))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, endings)
     handler = type("Handler", (Handler,), {"service": service})
     server = Server(("0.0.0.0", PORTS[service]), handler)
     log("INFO", f"{TITLES[service]} (demo) listens on port {PORTS[service]}")

@@ -1018,9 +1018,10 @@ def main(arguments: list[str]) -> int:
     # In its container they are blocked from the first instruction on, see the Dockerfile.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     state = State(settings)
+    # In this order: /live must not answer before requests can be taken.
+    serve(settings.host, settings.port, ApiHandler, state)
     if settings.admin_port is not None:
         serve(settings.host, settings.admin_port, AdminHandler, state)
-    serve(settings.host, settings.port, ApiHandler, state)
     log(f"Listening on port {settings.port}")
     threading.Thread(target=state.keep, daemon=True).start()
     while True:

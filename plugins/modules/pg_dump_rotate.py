@@ -210,7 +210,7 @@ kept:
   type: list
   elements: dict
 seconds:
-  description: How long each stage took. RV(seconds.counts) and RV(seconds.globals) run beside RV(seconds.dump).
+  description: How long each stage took. C(counts) and C(globals) run beside C(dump).
   returned: success
   type: dict
 """

@@ -440,6 +440,12 @@ def test_ends_on_sigterm_with_130(double: Starter) -> None:
     assert time.monotonic() - began < 1.5
 
 
+def test_a_sigterm_just_after_the_start_is_not_lost(double: Starter) -> None:
+    rest = double()
+    rest.container.kill(signal="SIGTERM")
+    assert rest.exit_status() == 130
+
+
 def test_no_admin_server_unless_asked_for(double: Starter) -> None:
     rest = double(admin_server_port="")
     eventually("it serves", lambda: rest.ask("/fruits").status_code == 200)

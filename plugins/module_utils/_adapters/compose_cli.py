@@ -71,7 +71,9 @@ class ComposeCli:
         if problem and "unhealthy" not in problem:
             raise OutsideError("%s can't be brought up again: %s." % (", ".join(services), problem.rstrip(".")))
 
-    def _run(self, project: Project, files: Sequence[str], command: Sequence[str]) -> "subprocess.CompletedProcess[bytes]":
+    def _run(
+        self, project: Project, files: Sequence[str], command: Sequence[str]
+    ) -> "subprocess.CompletedProcess[bytes]":
         argv = ["docker", "compose", "--project-directory", project.directory]
         if project.name:
             argv += ["--project-name", project.name]

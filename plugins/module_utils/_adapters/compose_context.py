@@ -115,9 +115,7 @@ class ComposeContext:
         if journal and services:
             project = self.project
             names = sorted(set(services))
-            entry = containers_entry(
-                project.name, project.directory, project.files, project.env_files, names, created
-            )
+            entry = containers_entry(project.name, project.directory, project.files, project.env_files, names, created)
             append_json_line(os.path.abspath(journal), entry)
 
     def write(self, change: FileChange) -> str:

@@ -388,10 +388,9 @@ class Editor:
                 if old is not new:
                     return "the document"
                 continue
-            place = "line %d" % self.document.line_number(old.start)
             if id(old) in self._replaced:
                 if not matches(new, self._replaced[id(old)]) or new.anchor != old.anchor:
-                    return place
+                    return "line %d" % self.document.line_number(old.start)
                 continue
             if (old.kind, old.anchor, old.tag, old.value, old.style) != (
                 new.kind,
@@ -400,11 +399,11 @@ class Editor:
                 new.value,
                 new.style,
             ):
-                return place
+                return "line %d" % self.document.line_number(old.start)
             if old.kind == "mapping":
                 pairs, others = self._without_changed_pairs(old, new)
                 if pairs is None or others is None or len(pairs) != len(others):
-                    return place
+                    return "line %d" % self.document.line_number(old.start)
                 for (old_key, old_value), (new_key, new_value) in zip(pairs, others):
                     waiting.append((old_key, new_key))
                     waiting.append((old_value, new_value))
@@ -413,12 +412,12 @@ class Editor:
                 added: List[Value] = []
                 if id(old) in self._sequences:
                     change = self._sequences[id(old)]
-                    items = [item for place_, item in enumerate(items) if place_ not in change.removed]
+                    items = [item for place, item in enumerate(items) if place not in change.removed]
                     added = change.added
                 if len(new.items) != len(items) + len(added):
-                    return place
+                    return "line %d" % self.document.line_number(old.start)
                 if not all(matches(item, value) for item, value in zip(new.items[len(items) :], added)):
-                    return place
+                    return "line %d" % self.document.line_number(old.start)
                 waiting.extend(zip(items, new.items))
         return ""
 

@@ -133,11 +133,12 @@ def plan_present(document: Document, services: Sequence[str], hosts: Hosts) -> O
     if problems:
         raise address_conflict(document, problems, hosts)
     asked = set(chosen)
+    lacking = {id(model.nodes[name].resolved()) for name in wanted if model.find(name, KEY) is None}
     targets: Dict[int, Tuple[Node, Optional[Found], Hosts, List[str]]] = {}
     for name, missing in wanted.items():
         if any(base in wanted for base in model.base_chain(name)):
             continue
-        target, found, carried = _target(model, name, asked, set(wanted))
+        target, found, carried = _target(model, name, asked, lacking)
         if target is None:
             continue
         known = targets.setdefault(id(target), (target, found, {}, carried))
@@ -201,7 +202,7 @@ def address_conflict(document: Document, problems: List[str], hosts: Hosts) -> C
 
 
 def _target(
-    model: Model, name: str, asked: Set[str], lacking: Set[str]
+    model: Model, name: str, asked: Set[str], lacking: Set[int]
 ) -> Tuple[Optional[Node], Optional[Found], List[str]]:
     """Return the node to edit, where it was found, and the entries that a new key has to carry over."""
     own = model.nodes[name].resolved()
@@ -224,10 +225,8 @@ def _target(
             return own, None, ["%s:%s" % (entry.host, entry.address) for entry in read_entries(value)]
         return own, None, [item.resolved().value for item in value.items]
     # Where a service merges another one that lacks the hosts as well, that one's new key is inherited.
-    for other in lacking:
-        mapping = model.nodes[other].resolved()
-        if mapping is not own and mapping in model.lineages[name][1:] and model.find(other, KEY) is None:
-            return None, None, []
+    if any(id(mapping) in lacking for mapping in model.lineages[name][1:]):
+        return None, None, []
     return own, None, []
 
 

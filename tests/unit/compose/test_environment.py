@@ -54,7 +54,8 @@ def test_one_variable(before: str, variables: Dict[str, Optional[str]], after: s
 
 
 def test_a_variable_beside_a_merged_map_wins() -> None:
-    text = "x-env: &env\n  A: x\nservices:\n  web:\n    environment:\n      <<: *env\n      B: y\n  db:\n    environment: *env\n"
+    text = "x-env: &env\n  A: x\n"
+    text += "services:\n  web:\n    environment:\n      <<: *env\n      B: y\n  db:\n    environment: *env\n"
     outcome = plan_environment(Document(text.encode()), ["web"], {"A": "z"})
     assert outcome.document is not None
     model = Model(outcome.document)
