@@ -48,7 +48,9 @@ def fingerprint(folder: pathlib.Path, identifiers: bool = True) -> Dict[str, str
             found["file %s" % relative] = hashlib.sha256(path.read_bytes()).hexdigest()
     listed = output(["docker", "ps", "-aq", "--filter", "label=bulkhead.demo", "--no-trunc"]).split()
     for item in json.loads(output(["docker", "inspect", *listed])):
-        definition = item["Id"] if identifiers else json.dumps([item["Config"]["Env"], item["HostConfig"]["ExtraHosts"]])
+        definition = (
+            item["Id"] if identifiers else json.dumps([item["Config"]["Env"], item["HostConfig"]["ExtraHosts"]])
+        )
         found["container %s" % item["Name"].lstrip("/")] = hashlib.sha256(definition.encode("utf-8")).hexdigest()
     for container in CONTAINERS:
         psql = ["docker", "exec", container, "psql", "-U", "postgres", "-XAtqc"]

@@ -68,6 +68,7 @@ left:
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import files
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.hands import HostHands
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_postgres
@@ -89,7 +90,9 @@ def take_back(options: Dict[str, Any], entries: List[Dict[str, Any]]) -> Dict[st
         report = undo(entries, HostHands(None, options["docker_host"] or ""))
     if report["left"]:
         raise OutsideError(
-            "Not everything could be taken back: %s." % "; ".join(report["left"]), "Mend that, and run this again.", **report
+            "Not everything could be taken back: %s." % "; ".join(report["left"]),
+            "Mend that, and run this again.",
+            **report,
         )
     return report
 

@@ -179,6 +179,7 @@ import secrets
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import files
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
@@ -237,14 +238,18 @@ def read_wanted(options: Dict[str, Any], check_mode: bool) -> Wanted:
         extensions=tuple(options["extensions"]),
         connect_roles=tuple(options["connect_roles"]),
         prelude=options["prelude"],
-        migrations=tuple(read_migration(os.path.basename(path), files.read_bytes(path)) for path in options["migrations"]),
+        migrations=tuple(
+            read_migration(os.path.basename(path), files.read_bytes(path)) for path in options["migrations"]
+        ),
         expect=Expectation(
             tuple(expect.get("tables") or ()),
             expect.get("policies"),
             tuple(expect.get("functions") or ()),
             {str(name): int(count) for name, count in (expect.get("rows") or {}).items()},
         ),
-        legacy=parse_legacy(legacy["database"], legacy["tables"], legacy["archive_schema"], legacy["action"] == "archive")
+        legacy=parse_legacy(
+            legacy["database"], legacy["tables"], legacy["archive_schema"], legacy["action"] == "archive"
+        )
         if legacy
         else None,
     )
@@ -267,7 +272,9 @@ def read_password(options: Dict[str, Any], check_mode: bool) -> Any:
 
 def main() -> None:
     """Wire options, adapters and domain."""
-    module = AnsibleModule(SPEC, supports_check_mode=True, mutually_exclusive=[("owner_password", "owner_password_file")])
+    module = AnsibleModule(
+        SPEC, supports_check_mode=True, mutually_exclusive=[("owner_password", "owner_password_file")]
+    )
     journal = module.params["journal"]
     try:
         check_names(Wanted(module.params["database"], module.params["owner"]))
@@ -276,7 +283,13 @@ def main() -> None:
             state = read_state(postgres, wanted)
             plan = make_plan(wanted, state, lambda: secrets.token_bytes(16))
             if plan.changed and not module.check_mode:
-                apply(plan, wanted, state, postgres, (lambda entry: files.append_json_line(journal, entry)) if journal else None)
+                apply(
+                    plan,
+                    wanted,
+                    state,
+                    postgres,
+                    (lambda entry: files.append_json_line(journal, entry)) if journal else None,
+                )
     except BulkheadError as error:
         module.fail_json(**error.result())
     for warning in plan.warnings:

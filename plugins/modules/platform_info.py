@@ -81,6 +81,7 @@ phases:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform.projections import project
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform.validate import validate

@@ -65,6 +65,7 @@ import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import files, web
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.docker import Docker
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_postgres
@@ -89,10 +90,13 @@ def read_key(options: Dict[str, Any]) -> str:
     """Return the key of the dotenv file, or an empty text where none is asked for."""
     if not options["apikey_file"]:
         return ""
-    found = read_dotenv(files.read_bytes(options["apikey_file"]), options["apikey_file"]).get(options["apikey_variable"])
+    found = read_dotenv(files.read_bytes(options["apikey_file"]), options["apikey_file"]).get(
+        options["apikey_variable"]
+    )
     if not found:
         raise InputError(
-            "%s holds no %s." % (options["apikey_file"], options["apikey_variable"]), "Name the variable that holds the key."
+            "%s holds no %s." % (options["apikey_file"], options["apikey_variable"]),
+            "Name the variable that holds the key.",
         )
     return found
 

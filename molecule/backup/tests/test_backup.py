@@ -36,10 +36,15 @@ def test_the_stock_tools_restore_it(machine, folder, sql):
     try:
         unpack = "zstd -dc" if dump.suffix == ".zst" else "cat"
         machine.run_test("docker cp %s supabase-ai-db:/tmp/copy", str(dump))
-        command = "docker exec supabase-ai-db sh -c '%s /tmp/copy | pg_restore -U postgres -d restored_by_hand --exit-on-error'" % unpack
+        command = (
+            "docker exec supabase-ai-db sh -c '%s /tmp/copy | pg_restore -U postgres -d restored_by_hand --exit-on-error'"
+            % unpack
+        )
         result = machine.run(command)
         assert result.rc == 0, result.stderr
-        count = "SELECT sum(n) FROM (SELECT (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %I.%I',"
+        count = (
+            "SELECT sum(n) FROM (SELECT (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %I.%I',"
+        )
         count += " schemaname, tablename), false, true, '')))[1]::text::bigint AS n FROM pg_tables"
         count += " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')) t"
         assert sql("restored_by_hand", count) == sql("n8n_db", count)

@@ -23,7 +23,9 @@ def test_only_two_lines_were_added(demo):
 def test_the_name_resolves_inside(machine, service):
     answer = machine.run("docker exec %s getent hosts host.docker.internal", service)
     assert answer.rc == 0
-    assert answer.stdout.split()[0] == machine.check_output("docker network inspect -f %s bridge", "{{(index .IPAM.Config 0).Gateway}}")
+    assert answer.stdout.split()[0] == machine.check_output(
+        "docker network inspect -f %s bridge", "{{(index .IPAM.Config 0).Gateway}}"
+    )
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -39,13 +41,16 @@ def test_it_answers_with_the_settings(http):
 
 
 def test_its_log_says_ready(machine):
-    assert "Database schema initialization complete" in machine.run("docker logs archon-server").stdout + machine.run(
-        "docker logs archon-server"
-    ).stderr
+    assert (
+        "Database schema initialization complete"
+        in machine.run("docker logs archon-server").stdout + machine.run("docker logs archon-server").stderr
+    )
 
 
 def test_its_neighbours_kept_their_containers(machine):
-    created = {name: machine.check_output("docker inspect -f %s %s", "{{.Created}}", name) for name in SERVICES + ["archon-ui"]}
+    created = {
+        name: machine.check_output("docker inspect -f %s %s", "{{.Created}}", name) for name in SERVICES + ["archon-ui"]
+    }
     assert max(created.values()) == created["archon-server"]
     assert machine.check_output("docker inspect -f %s archon-server", "{{json .HostConfig.Dns}}") == '["127.0.0.1"]'
 

@@ -4,7 +4,9 @@ import pytest
 
 
 def test_all_eleven_tables_belong_to_the_owner(sql):
-    assert sql("archon_db", "SELECT tableowner, count(*) FROM pg_tables WHERE schemaname = 'public' GROUP BY 1") == ["archon|11"]
+    assert sql("archon_db", "SELECT tableowner, count(*) FROM pg_tables WHERE schemaname = 'public' GROUP BY 1") == [
+        "archon|11"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -25,14 +27,23 @@ def test_what_the_migration_left(sql, what, statement, expected):
 def test_the_database_is_owned_and_closed(sql):
     assert sql("postgres", "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'archon_db'") == ["archon"]
     allowed = "SELECT has_database_privilege('%s', 'archon_db', 'CONNECT')"
-    for role, may in {"archon": "t", "authenticator": "t", "n8n": "f", "flowise": "f", "odoo": "f", "anon": "f"}.items():
+    for role, may in {
+        "archon": "t",
+        "authenticator": "t",
+        "n8n": "f",
+        "flowise": "f",
+        "odoo": "f",
+        "anon": "f",
+    }.items():
         assert sql("postgres", allowed % role) == [may], role
 
 
 def test_the_owner_logs_in_with_the_password_of_its_file(machine, demo):
     path = demo / "state" / "secrets" / "archon_db.password"
     assert oct(path.stat().st_mode & 0o777) == "0o600"
-    address = machine.check_output("docker inspect -f %s supabase-ai-db", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
+    address = machine.check_output(
+        "docker inspect -f %s supabase-ai-db", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    )
     command = "docker exec -e PGPASSWORD=%s supabase-ai-db psql -h %s -U archon -XAtqc 'CREATE TABLE t(i int); DROP TABLE t' archon_db"
     assert machine.run(command, path.read_text().strip(), address).rc == 0
     assert machine.run(command, "another", address).rc != 0
@@ -45,7 +56,9 @@ def test_the_api_roles_see_what_policies_let_them(sql):
 
 
 def test_the_old_tables_are_untouched(sql):
-    assert sql("postgres", "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE 'archon\\_%'") == ["11"]
+    assert sql(
+        "postgres", "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE 'archon\\_%'"
+    ) == ["11"]
     assert int(sql("postgres", "SELECT count(*) FROM archon_crawled_pages")[0]) >= 3000
 
 

@@ -37,7 +37,9 @@ def test_supabases_own_instance_serves_its_own_database(http, service_key, sql):
 
 
 def test_the_old_tables_are_archived_whole(sql):
-    assert sql("postgres", "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'archon\\_%' AND schemaname = 'public'") == ["0"]
+    assert sql(
+        "postgres", "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'archon\\_%' AND schemaname = 'public'"
+    ) == ["0"]
     archived = "SELECT count(*) FROM pg_tables WHERE schemaname = 'archon_legacy_archive'"
     assert sql("postgres", archived) == ["11"]
     assert int(sql("postgres", "SELECT count(*) FROM archon_legacy_archive.archon_crawled_pages")[0]) >= 3000
@@ -63,7 +65,9 @@ def test_the_journal_is_closed(demo):
 def test_no_secret_in_what_was_written_down(demo, service_key):
     password = (demo / "state" / "secrets" / "archon_db.password").read_text().strip()
     database_password = next(
-        line.partition("=")[2] for line in (demo / "supabase" / ".env").read_text().splitlines() if line.startswith("POSTGRES_PASSWORD=")
+        line.partition("=")[2]
+        for line in (demo / "supabase" / ".env").read_text().splitlines()
+        if line.startswith("POSTGRES_PASSWORD=")
     )
     for path in (demo / "state" / "journal").glob("*.jsonl"):
         for secret in (password, service_key, database_password):
@@ -71,5 +75,7 @@ def test_no_secret_in_what_was_written_down(demo, service_key):
 
 
 def test_the_target_had_debians_own_libraries(machine):
-    version = machine.check_output("docker exec bulkhead-target /usr/bin/python3 -c 'import docker, psycopg2; print(docker.__file__)'")
+    version = machine.check_output(
+        "docker exec bulkhead-target /usr/bin/python3 -c 'import docker, psycopg2; print(docker.__file__)'"
+    )
     assert version.startswith("/usr/lib/python3/dist-packages/")

@@ -108,7 +108,8 @@ class Docker:
             raise StateError(
                 "Container %s isn't running: it is %s since %s, with exit status %s."
                 % (container, state.get("Status"), str(state.get("FinishedAt"))[:19], state.get("ExitCode")),
-                "Start it (`docker start %s`), or see why it ended (`docker logs --tail 50 %s`)." % (container, container),
+                "Start it (`docker start %s`), or see why it ended (`docker logs --tail 50 %s`)."
+                % (container, container),
             )
         return found
 
@@ -193,7 +194,9 @@ class Docker:
                 "`%s` can't be run in container %s: %s." % (argv[0], container, str(error).rstrip("."))
             ) from error
         # A container that is killed takes the command along, and the engine then knows no exit status.
-        return ExecResult(-1 if rc is None else int(rc), b"".join(collected), b"".join(errors).decode("utf-8", "replace"))
+        return ExecResult(
+            -1 if rc is None else int(rc), b"".join(collected), b"".join(errors).decode("utf-8", "replace")
+        )
 
     def read_file(self, container: str, path: str) -> bytes:
         """Return one file of a container, running or not."""

@@ -24,7 +24,9 @@ def read_bytes(path: str) -> bytes:
         with open(path, "rb") as stream:
             return stream.read()
     except OSError as error:
-        raise InputError("%s can't be read: %s." % (path, _reason(error)), "Correct the path, or let this user read it.") from error
+        raise InputError(
+            "%s can't be read: %s." % (path, _reason(error)), "Correct the path, or let this user read it."
+        ) from error
 
 
 def read_bytes_or_none(path: str) -> Optional[bytes]:
@@ -49,7 +51,9 @@ def write_atomically(path: str, data: bytes, expected: Optional[bytes], mode: Op
         raise ConflictError("%s was changed by someone else meanwhile; nothing was written." % path, "Run this again.")
     temporary = ""
     try:
-        handle, temporary = tempfile.mkstemp(prefix="." + os.path.basename(target) + ".", suffix=".tmp", dir=os.path.dirname(target))
+        handle, temporary = tempfile.mkstemp(
+            prefix="." + os.path.basename(target) + ".", suffix=".tmp", dir=os.path.dirname(target)
+        )
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()

@@ -41,7 +41,9 @@ class HostHands:
 
     def rows_of(self, database: str, tables: Sequence[str]) -> Mapping[str, int]:
         """Return the rows of those tables that are there; a database that is gone has none to lose."""
-        exists = self._postgres.value(Sql("SELECT true FROM pg_catalog.pg_database WHERE datname = %s", values=(database,)))
+        exists = self._postgres.value(
+            Sql("SELECT true FROM pg_catalog.pg_database WHERE datname = %s", values=(database,))
+        )
         if not exists:
             return {}
         counts: Dict[str, int] = {}
@@ -58,7 +60,10 @@ class HostHands:
         self._postgres.disconnect(database)
         self._postgres.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", (database,)))
         self._postgres.rows(
-            Sql("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = %s", values=(database,))
+            Sql(
+                "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = %s",
+                values=(database,),
+            )
         )
         self._postgres.execute(Sql("ALTER DATABASE {} RENAME TO {}", (database, name)))
         self._postgres.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (name,)))
@@ -71,7 +76,9 @@ class HostHands:
         if current is None or sha256(current) == entry.get("before_sha256"):
             return "%s is as it was" % path
         if sha256(current) != entry["after_sha256"]:
-            raise ConflictError("someone else has changed it since", "Its old content is kept in %s." % entry.get("backup"))
+            raise ConflictError(
+                "someone else has changed it since", "Its old content is kept in %s." % entry.get("backup")
+            )
         if entry.get("backup"):
             write_atomically(path, read_bytes(entry["backup"]), current)
             return "%s is as it was" % path
@@ -104,4 +111,3 @@ class HostHands:
         if result.rc != 0:
             raise OutsideError("gateway %s didn't reload: %s" % (entry["container"], result.stderr.strip()))
         return "gateway %s reloaded" % entry["container"]
-

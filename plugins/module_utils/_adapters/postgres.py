@@ -117,9 +117,7 @@ class Postgres:
         application_name: what pg_stat_activity shows; the clients in the container carry it too.
     """
 
-    def __init__(
-        self, endpoint: Endpoint, engine: Optional[Docker] = None, application_name: str = "bulkhead"
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, engine: Optional[Docker] = None, application_name: str = "bulkhead") -> None:
         if PSYCOPG2_IMPORT_ERROR is not None:
             raise OutsideError(
                 "The Python library psycopg2 is missing on this host: %s." % PSYCOPG2_IMPORT_ERROR,
@@ -193,7 +191,9 @@ class Postgres:
         return next(iter(found[0].values())) if found else None
 
     @contextmanager
-    def transaction(self, database: str, isolation: str = "READ COMMITTED", read_only: bool = False) -> Iterator["Transaction"]:
+    def transaction(
+        self, database: str, isolation: str = "READ COMMITTED", read_only: bool = False
+    ) -> Iterator["Transaction"]:
         """Open a transaction on a connection of its own: committed at the end, rolled back where something fails."""
         connection = self.connect(database)
         try:
@@ -261,7 +261,9 @@ class Postgres:
         container = self.endpoint.container
         folder = self._engine.run(container, ["mktemp", "-d", "/tmp/bulkhead-XXXXXX"]).stdout.decode("utf-8").strip()
         if not folder:
-            raise OutsideError("No temporary folder can be made in container %s: its /tmp is read-only or full." % container)
+            raise OutsideError(
+                "No temporary folder can be made in container %s: its /tmp is read-only or full." % container
+            )
         path = folder + "/file" + suffix
         try:
             self._engine.put_file(container, path, data)
@@ -292,9 +294,7 @@ class Transaction:
 
 def compose(statement: Sql) -> Any:
     """Return the statement as psycopg2.sql composes it: identifiers quoted by the library."""
-    names = [
-        pg_sql.Identifier(name) if isinstance(name, str) else pg_sql.Identifier(*name) for name in statement.names
-    ]
+    names = [pg_sql.Identifier(name) if isinstance(name, str) else pg_sql.Identifier(*name) for name in statement.names]
     return pg_sql.SQL(statement.text).format(*names)
 
 
@@ -371,7 +371,8 @@ def _connection_error(error: Exception, endpoint: Endpoint, database: str, user:
     elif "pg_hba" in text:
         remedy = "Let pg_hba.conf admit role %s from this host." % user
     return OutsideError(
-        "Role %s can't connect to database %s at %s: %s." % (user, database, endpoint.describe(), text.rstrip(".")), remedy
+        "Role %s can't connect to database %s at %s: %s." % (user, database, endpoint.describe(), text.rstrip(".")),
+        remedy,
     )
 
 
@@ -379,4 +380,6 @@ def _statement_error(error: Any, statement: Optional[Sql]) -> OutsideError:
     text = (getattr(error, "pgerror", None) or str(error)).strip()
     first = text.splitlines()[0].replace("ERROR:  ", "") if text else type(error).__name__
     where = "" if statement is None else " while running `%s`" % " ".join(statement.display().split())[:300]
-    return OutsideError("The server refused%s: %s." % (where, first.rstrip(".")), None, sqlstate=getattr(error, "pgcode", None))
+    return OutsideError(
+        "The server refused%s: %s." % (where, first.rstrip(".")), None, sqlstate=getattr(error, "pgcode", None)
+    )

@@ -30,7 +30,9 @@ def get_json(url: str, headers: Mapping[str, str], timeout_s: float = 10) -> Tup
             response = session.get(url, headers=dict(headers), timeout=timeout_s)
     except requests.exceptions.RequestException as error:
         cause = str(getattr(error, "args", [""])[0])
-        raise OutsideError("%s can't be reached (%s)." % (url, cause.rsplit(":", 1)[-1].strip(" ')") or type(error).__name__)) from error
+        raise OutsideError(
+            "%s can't be reached (%s)." % (url, cause.rsplit(":", 1)[-1].strip(" ')") or type(error).__name__)
+        ) from error
     try:
         body = response.json()
     except ValueError:

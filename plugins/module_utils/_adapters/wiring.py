@@ -29,5 +29,3 @@ def open_postgres(options: Dict[str, Any], run: str = "") -> Iterator[Postgres]:
             postgres.close()
         if engine is not None:
             engine.close()
-
-

@@ -66,7 +66,9 @@ def read_blast_radius(cluster: Cluster, tenants: Mapping[str, Mapping[str, Any]]
         try:
             tables = cluster.rows(Sql(_TABLES, database=row["name"]))
         except BulkheadError as error:
-            entry.update(error=str(error), verdict=None, reasons=["it can't be seen"], tenants={}, archived={}, tables=None)
+            entry.update(
+                error=str(error), verdict=None, reasons=["it can't be seen"], tenants={}, archived={}, tables=None
+            )
         else:
             entry.update(judge(tables, tenants))
         databases.append(entry)
@@ -115,6 +117,8 @@ def _tenant(table: Mapping[str, Any], tenants: Mapping[str, Mapping[str, Any]]) 
     for name, owns in tenants.items():
         patterns = owns.get("tables") or []
         patterns = [patterns] if isinstance(patterns, str) else patterns
-        if table["schema"] in (owns.get("schemas") or []) or any(fnmatch.fnmatchcase(qualified, item) for item in patterns):
+        if table["schema"] in (owns.get("schemas") or []) or any(
+            fnmatch.fnmatchcase(qualified, item) for item in patterns
+        ):
             return name
     return None

@@ -44,7 +44,13 @@ def _databases(
     for cluster, seen in zip(wanted["clusters"], clusters):
         if seen.get("databases") is None:
             findings.append(
-                _finding("critical", "cluster-unseen", cluster["name"], "It can't be read: %s" % seen.get("msg"), "Mend that first.")
+                _finding(
+                    "critical",
+                    "cluster-unseen",
+                    cluster["name"],
+                    "It can't be read: %s" % seen.get("msg"),
+                    "Mend that first.",
+                )
             )
             continue
         for found in seen["databases"]:
@@ -72,7 +78,9 @@ def _databases(
     for (cluster_name, name), key in known.items():
         if (cluster_name, name) not in seen_names and any(row["cluster"] == cluster_name for row in rows):
             findings.append(
-                _finding("medium", "database-missing", key, "The description has it, the server doesn't.", _play("isolate"))
+                _finding(
+                    "medium", "database-missing", key, "The description has it, the server doesn't.", _play("isolate")
+                )
             )
     return rows
 
@@ -85,7 +93,9 @@ def _backup(
         row["newest_verified_age_s"] = newest["age_s"]
     severity = "critical" if item["criticality"] == "critical" else "high"
     if not newest:
-        findings.append(_finding(severity, "no-verified-backup", key, "There is no verified copy of it.", _play("backup")))
+        findings.append(
+            _finding(severity, "no-verified-backup", key, "There is no verified copy of it.", _play("backup"))
+        )
     elif item.get("rpo") and newest["age_s"] > item["rpo"]:
         text = "Its newest verified copy is %s old, and its RPO is %s." % (
             format_duration(newest["age_s"]),
@@ -98,11 +108,20 @@ def _isolation(found: Mapping[str, Any], row: Row, findings: List[Row]) -> None:
     name = found["name"]
     if found["verdict"] in ("catastrophic", "shared"):
         severity = "critical" if found["verdict"] == "catastrophic" else "high"
-        findings.append(_finding(severity, "blast-radius", name, "%s." % "; ".join(found["reasons"]), _play("isolate,postgrest")))
+        findings.append(
+            _finding(severity, "blast-radius", name, "%s." % "; ".join(found["reasons"]), _play("isolate,postgrest"))
+        )
     elif found["verdict"] is None:
-        findings.append(_finding("high", "database-unseen", name, str(found.get("error")), "Let the audit's role connect."))
+        findings.append(
+            _finding("high", "database-unseen", name, str(found.get("error")), "Let the audit's role connect.")
+        )
     # Every role may connect to the maintenance database in nearly every cluster: only a service's own database counts.
-    if found["public_connect"] and row["described"] and found["verdict"] == "contained" and not found["tenants"].get("supabase"):
+    if (
+        found["public_connect"]
+        and row["described"]
+        and found["verdict"] == "contained"
+        and not found["tenants"].get("supabase")
+    ):
         findings.append(
             _finding("medium", "public-connect", name, "Every role of the cluster may connect to it.", "Give it an owner in the description; "
                      + _play("isolate"))
@@ -148,7 +167,9 @@ def _services(
     return rows
 
 
-def _service_findings(item: Mapping[str, Any], seen: Mapping[str, Any], served: Optional[List[str]], findings: List[Row]) -> None:
+def _service_findings(
+    item: Mapping[str, Any], seen: Mapping[str, Any], served: Optional[List[str]], findings: List[Row]
+) -> None:
     name = item["name"]
     if seen.get("state") != "running":
         text = "Its container is %s." % (seen.get("state") or "not there")

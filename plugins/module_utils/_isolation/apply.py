@@ -120,7 +120,9 @@ def run_migration(migration: Migration, wanted: Wanted, server: Server) -> None:
     with server.client_file(migration.data, ".sql") as path:
         hashed = server.run_client(["sha256sum", path]).stdout.decode("utf-8", "replace").split()
         if not hashed or hashed[0] != migration.checksum:
-            raise OutsideError("Migration %s didn't arrive whole beside the server." % migration.name, "Is its disk full?")
+            raise OutsideError(
+                "Migration %s didn't arrive whole beside the server." % migration.name, "Is its disk full?"
+            )
         result = server.run_client(psql_command(wanted, migration, path))
     if result.rc != 0:
         lines = [line.replace(path, migration.name) for line in result.stderr.splitlines() if line.strip()]

@@ -70,5 +70,3 @@ def archive_change(wanted: Wanted, state: State) -> Optional[Change]:
         tuple(undo) + (reload_cache,),
         data="transaction",
     )
-
-

@@ -59,13 +59,18 @@ def check_names(wanted: Wanted) -> None:
             raise InputError("%r can't name a %s." % (name, what), "Give it a name.")
         if len(name.encode("utf-8")) > 63:
             raise InputError(
-                "The name of %s %s has %d bytes; Postgres cuts names after 63." % (what, name, len(name.encode("utf-8"))),
+                "The name of %s %s has %d bytes; Postgres cuts names after 63."
+                % (what, name, len(name.encode("utf-8"))),
                 "Shorten it.",
             )
     if wanted.owner.startswith("pg_"):
-        raise InputError("Role names that begin with pg_ belong to Postgres itself: %s." % wanted.owner, "Choose another.")
+        raise InputError(
+            "Role names that begin with pg_ belong to Postgres itself: %s." % wanted.owner, "Choose another."
+        )
     if wanted.legacy is not None and wanted.legacy.database == wanted.database:
-        raise InputError("legacy names the database %s itself." % wanted.database, "Name the one that its tables lie in now.")
+        raise InputError(
+            "legacy names the database %s itself." % wanted.database, "Name the one that its tables lie in now."
+        )
 
 
 def _check(wanted: Wanted, state: State) -> None:
@@ -127,7 +132,9 @@ def _role(wanted: Wanted, state: State, new_salt: Callable[[], bytes]) -> Option
         )
     before = "login" if role.login else "no login"
     if verifier is None:
-        return Change(what, before, "login", (Sql("ALTER ROLE {} LOGIN", (wanted.owner,)),), _unlogin(wanted, role.login))
+        return Change(
+            what, before, "login", (Sql("ALTER ROLE {} LOGIN", (wanted.owner,)),), _unlogin(wanted, role.login)
+        )
     return Change(
         what,
         before + ", another password",
@@ -147,7 +154,9 @@ def _database(wanted: Wanted, state: State) -> Optional[Change]:
         return Change(
             what,
             after="owner %s, encoding UTF8" % wanted.owner,
-            statements=(Sql("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0", (wanted.database, wanted.owner)),),
+            statements=(
+                Sql("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0", (wanted.database, wanted.owner)),
+            ),
             undo=(Sql("DROP DATABASE IF EXISTS {} WITH (FORCE)", (wanted.database,)),),
         )
     if state.database.owner == wanted.owner:

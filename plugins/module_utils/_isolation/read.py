@@ -107,9 +107,7 @@ def read_state(cluster: Cluster, wanted: Wanted) -> State:
 def read_content(cluster: Cluster, wanted: Wanted) -> Content:
     """Return what the wanted database holds; rows are counted only of tables whose count is expected."""
     name = wanted.database
-    found = cluster.rows(
-        Sql(_CONTENT, values=(JOURNAL_SCHEMA, "%s.%s" % JOURNAL_TABLE), database=name)
-    )[0]
+    found = cluster.rows(Sql(_CONTENT, values=(JOURNAL_SCHEMA, "%s.%s" % JOURNAL_TABLE), database=name))[0]
     tables = tuple(found["tables"])
     applied: Dict[str, str] = {}
     if found["journal"]:

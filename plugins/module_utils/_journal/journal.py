@@ -59,7 +59,12 @@ def fingerprint_entry(database: str, rows: Mapping[str, int], existed: bool, own
 
 
 def containers_entry(
-    project: str, working_dir: str, files: Sequence[str], env_files: Sequence[str], services: Sequence[str], created: bool
+    project: str,
+    working_dir: str,
+    files: Sequence[str],
+    env_files: Sequence[str],
+    services: Sequence[str],
+    created: bool,
 ) -> Entry:
     """Return the entry for services that get new containers; ``created``: they were not there before."""
     return {
@@ -86,7 +91,9 @@ def open_entries(entries: Sequence[Entry]) -> List[Entry]:
             start = index + 1
     taken_back = {identifier for entry in entries[start:] for identifier in entry.get("ids") or ()}
     return [
-        entry for entry in entries[start:] if entry.get("kind") != "taken_back" and entry.get("id", object()) not in taken_back
+        entry
+        for entry in entries[start:]
+        if entry.get("kind") != "taken_back" and entry.get("id", object()) not in taken_back
     ]
 
 
@@ -136,6 +143,8 @@ def _undo_sql(entry: Entry, hands: Hands, aside: Mapping[str, Entry]) -> None:
     for data in entry["undo"]:
         statement = Sql.from_json(data)
         # What was put aside isn't emptied, and its owner still owns it.
-        if statement.database in aside or (aside and statement.text.startswith(("DROP DATABASE", "DROP ROLE", "ALTER DATABASE"))):
+        if statement.database in aside or (
+            aside and statement.text.startswith(("DROP DATABASE", "DROP ROLE", "ALTER DATABASE"))
+        ):
             continue
         hands.execute(statement)

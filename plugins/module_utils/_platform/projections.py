@@ -73,7 +73,12 @@ def _compose(item: Mapping[str, Any]) -> Thing:
 def _up(item: Mapping[str, Any], services: List[str]) -> Thing:
     """Return what community.docker.docker_compose_v2 needs to bring up just these services."""
     options: Thing = {"project_src": _folder(item), "services": services}
-    for field, option in (("project", "project_name"), ("files", "files"), ("env_files", "env_files"), ("profiles", "profiles")):
+    for field, option in (
+        ("project", "project_name"),
+        ("files", "files"),
+        ("env_files", "env_files"),
+        ("profiles", "profiles"),
+    ):
         if item.get(field):
             options[option] = item[field]
     return options
@@ -211,11 +216,11 @@ def _postgrest(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List
             "gateway": _gateway(instance),
             "switches": _switches(instance, users, profiles),
             "health": [
-                {"name": key, "url": item["health_url"]}
-                for key, item in users.items()
-                if item.get("health_url")
+                {"name": key, "url": item["health_url"]} for key, item in users.items() if item.get("health_url")
             ],
-            "isolation": next((item["options"] for item in _isolate(platform) if item["key"] == instance["database"]), None),
+            "isolation": next(
+                (item["options"] for item in _isolate(platform) if item["key"] == instance["database"]), None
+            ),
         }
         result.append(entry)
     return result
@@ -336,6 +341,8 @@ def _audit(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Thing:
             }
             for key, item in platform["databases"].items()
         },
-        "folders": {key: backup_folder(platform, key) for key, item in platform["databases"].items() if item.get("backup")},
+        "folders": {
+            key: backup_folder(platform, key) for key, item in platform["databases"].items() if item.get("backup")
+        },
         "neighbours": platform["neighbours"],
     }

@@ -44,9 +44,7 @@ CLUSTER = {
     "maintenance_database": Field(default="postgres"),
 }
 
-RETENTION = {
-    name: Field("int") for name in ("keep", "last", "hourly", "daily", "weekly", "monthly", "yearly")
-}
+RETENTION = {name: Field("int") for name in ("keep", "last", "hourly", "daily", "weekly", "monthly", "yearly")}
 RETENTION["within"] = Field("duration")
 
 BACKUP = {

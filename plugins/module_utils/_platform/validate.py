@@ -53,7 +53,9 @@ def _with_profiles(description: Any, profiles: Mapping[str, Any]) -> Any:
         if isinstance(database, dict) and database.get("owner"):
             for field, value in (profile.get("database") or {}).items():
                 database.setdefault(field, value)
-    return dict(description, databases=filled, **({"services": complete_services} if isinstance(services, dict) else {}))
+    return dict(
+        description, databases=filled, **({"services": complete_services} if isinstance(services, dict) else {})
+    )
 
 
 def _read(field: Field, value: Any, path: str, mistakes: List[str]) -> Any:
@@ -157,8 +159,11 @@ def _check_references(platform: Mapping[str, Any], profiles: Mapping[str, Any], 
     for name, service in _things(platform, "services").items():
         _refer("services.%s.database" % name, service.get("database"), "database", databases, mistakes)
         _refer(
-            "services.%s.postgrest" % name, service.get("postgrest"), "PostgREST instance",
-            platform.get("postgrest") or {}, mistakes,
+            "services.%s.postgrest" % name,
+            service.get("postgrest"),
+            "PostgREST instance",
+            platform.get("postgrest") or {},
+            mistakes,
         )
         if profiles:
             _refer("services.%s.profile" % name, service.get("profile"), "profile", profiles, mistakes)
@@ -187,7 +192,9 @@ def _check_databases(platform: Mapping[str, Any], mistakes: List[str]) -> None:
         retention = (database.get("backup") or {}).get("retention")
         if isinstance(retention, dict):
             if not any(retention.get(rule) for rule in retention):
-                mistakes.append("databases.%s.backup.retention: would keep nothing; say last: N, or within, daily, …" % name)
+                mistakes.append(
+                    "databases.%s.backup.retention: would keep nothing; say last: N, or within, daily, …" % name
+                )
             if any(isinstance(value, int) and value < 0 for value in retention.values()):
                 mistakes.append("databases.%s.backup.retention: a count below nothing." % name)
 

@@ -33,13 +33,16 @@ def judge(
         return VerificationError("Nobody answers: %s." % error, "See whether the gateway runs and publishes that port.")
     status, body = answer
     if status == 404 and "code" not in body:
-        return VerificationError("The gateway has no such route (404).", "Add it with gateway_route, and reload the gateway.")
+        return VerificationError(
+            "The gateway has no such route (404).", "Add it with gateway_route, and reload the gateway."
+        )
     if status != 200:
         code = str(body.get("code") or "")
         if status == 401 and not code:
             return VerificationError("The gateway refuses the key (401).", "Give the key that the gateway knows.")
         return VerificationError(
-            "The request is answered with %d %s: %s." % (status, code, str(body.get("message") or "no message").rstrip(".")),
+            "The request is answered with %d %s: %s."
+            % (status, code, str(body.get("message") or "no message").rstrip(".")),
             _REMEDIES.get(code, "See the instance's log."),
         )
     wrong = sorted(set(sessions) - {database})
@@ -54,7 +57,10 @@ def judge(
 
 
 def wait_for(
-    ask: Callable[[], Optional[VerificationError]], clock: Callable[[], float], pause: Callable[[], None], timeout_s: float
+    ask: Callable[[], Optional[VerificationError]],
+    clock: Callable[[], float],
+    pause: Callable[[], None],
+    timeout_s: float,
 ) -> Dict[str, Any]:
     """Ask until nothing is wrong. Raises the last VerificationError when the time is over."""
     began = clock()
