@@ -1,6 +1,7 @@
 """Put the demo's two audits side by side, and say whether everything came out right.
 
-Usage: demo_compare.py LOGS, the folder that holds before.json, after.json and second.log. Exit status 0: all as it must be.
+Usage: demo_compare.py LOGS, the folder that holds before.json, after.json and second.log. Exit status 0: all as it
+must be.
 """
 
 from __future__ import annotations

@@ -176,8 +176,8 @@ def main(arguments: list[str]) -> int:
         return 2
     service = arguments[0]
     os.environ["ARCHON_SERVICE"] = service
-    # PID 1 has no default for these: without a handler `docker stop` would wait ten seconds and kill. One that came before
-    # this line was held back, see the Dockerfile, and comes now.
+    # PID 1 has no default for these: without a handler `docker stop` would wait ten seconds and kill. One that came
+    # before this line was held back, see the Dockerfile, and comes now.
     endings = (signal.SIGTERM, signal.SIGINT)
     for number in endings:
         signal.signal(number, lambda *_: os._exit(0))

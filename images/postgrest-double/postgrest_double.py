@@ -597,11 +597,11 @@ class Query:
             if name in single:
                 raise not_covered(f"{name}=")
         filters = [filter_sql(name, value) for name, value in pairs if name not in RESERVED]
-        prefer = dict(
-            (part.strip().partition("=")[0], part.strip().partition("=")[2])
+        prefer = {
+            part.strip().partition("=")[0]: part.strip().partition("=")[2]
             for part in headers.get("Prefer", "").split(",")
             if part.strip()
-        )
+        }
         if "resolution" in prefer:
             raise not_covered("Prefer: resolution")
         if prefer.get("count", "exact") != "exact":

@@ -1,6 +1,7 @@
 """A fingerprint of the demo's stack: what must be the same after a check run, or after a failure was taken back.
 
-Usage: fingerprint.py write FILE | compare FILE. Files by their bytes, databases by their schema, rows and grants, the cluster by
+Usage: fingerprint.py write FILE | compare FILE. Files by their bytes, databases by their schema, rows and grants, the
+cluster by
 its roles, containers by their identifiers.
 """
 

@@ -12,7 +12,8 @@ name: audit_report
 short_description: Put together what an audit has read
 version_added: 0.1.0
 description:
-  - Takes what the modules of the role P(bulkhead.stack.audit#role) returned, and gives tables, findings, and lines for a terminal.
+  - Takes what the modules of the role P(bulkhead.stack.audit#role) returned, and gives tables, findings, and lines
+    for a terminal.
 author:
   - bulkhead.stack authors (@bulkhead-stack)
 positional: clusters, dumps, services, instances

@@ -9,7 +9,8 @@ module: pg_blast_radius_info
 short_description: What dies with each database of a cluster
 version_added: 0.1.0
 description:
-  - Reads off a server which services' tables lie in which database, who may connect, and who is connected, and gives a verdict on
+  - Reads off a server which services' tables lie in which database, who may connect, and who is connected, and gives
+    a verdict on
     each database. Facts come from the server, never from a description.
 extends_documentation_fragment:
   - bulkhead.stack.connection
@@ -18,7 +19,8 @@ extends_documentation_fragment:
 options:
   tenants:
     description:
-      - Whose a table is, by the name of the program. Each has C(tables) (a pattern like C(public.archon_*), or several), C(schemas)
+      - Whose a table is, by the name of the program. Each has C(tables) (a pattern like C(public.archon_*), or
+        several), C(schemas)
         (a list), and C(platform) (whether the other services depend on it).
     type: dict
     default: {}

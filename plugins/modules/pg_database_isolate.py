@@ -9,10 +9,12 @@ module: pg_database_isolate
 short_description: Give a service a database of its own, verified and reversible
 version_added: 0.1.0
 description:
-  - Makes the owner role, the database, its extensions and who may connect, runs the service's own migrations, and verifies what
+  - Makes the owner role, the database, its extensions and who may connect, runs the service's own migrations, and
+    verifies what
     they left.
   - Everything is planned first. What fails half-way is taken back, in reverse order, and the message says so.
-  - By default PostgreSQL lets every role connect to every database. Here C(CONNECT) and C(TEMPORARY) are revoked from C(PUBLIC)
+  - By default PostgreSQL lets every role connect to every database. Here C(CONNECT) and C(TEMPORARY) are revoked from
+    C(PUBLIC)
     on this database.
 extends_documentation_fragment:
   - bulkhead.stack.connection
@@ -32,7 +34,8 @@ options:
     type: str
   owner_password_file:
     description:
-      - A file on the target that holds the owner's password. It is made, with a random password and mode 0600, where it doesn't
+      - A file on the target that holds the owner's password. It is made, with a random password and mode 0600, where
+        it doesn't
         exist.
     type: path
   adopt:
@@ -45,21 +48,24 @@ options:
     elements: str
     default: []
   connect_roles:
-    description: Roles beside the owner that may connect, such as PostgREST's C(authenticator), a backup or an exporter role.
+    description: Roles beside the owner that may connect, such as PostgREST's C(authenticator), a backup or an
+      exporter role.
     type: list
     elements: str
     default: []
   prelude:
     description:
       - What a database needs before the migrations of its service can run.
-      - V(postgrest) makes the roles C(anon), C(authenticated) and C(service_role), the schema C(auth) with C(auth.uid(\)) and
+      - V(postgrest) makes the roles C(anon), C(authenticated) and C(service_role), the schema C(auth) with
+        C(auth.uid(\)) and
         C(auth.role(\)), and default privileges for these roles on what the owner creates in C(public).
     type: str
     choices: [none, postgrest]
     default: none
   migrations:
     description:
-      - SQL files on the target, in order. Each runs once, as the owner, whole, in one transaction together with its journal row.
+      - SQL files on the target, in order. Each runs once, as the owner, whole, in one transaction together with its
+        journal row.
       - A file that controls transactions itself is refused.
     type: list
     elements: path

@@ -9,9 +9,11 @@ module: platform_info
 short_description: Validate a platform's description and project it
 version_added: 0.1.0
 description:
-  - Reads the description of a host's clusters, databases, services and PostgREST instances in one pass, and reports every mistake
+  - Reads the description of a host's clusters, databases, services and PostgREST instances in one pass, and reports
+    every mistake
     at once, each with its path.
-  - Returns the description with defaults and profiles filled in, and a list for each phase with paths resolved against the
+  - Returns the description with defaults and profiles filled in, and a list for each phase with paths resolved
+    against the
     services' compose folders.
 extends_documentation_fragment:
   - bulkhead.stack.attributes
@@ -22,7 +24,8 @@ options:
     type: dict
     required: true
   profiles:
-    description: What is known of programs wherever they run, by name. The role M(bulkhead.stack.platform#role) brings them.
+    description: What is known of programs wherever they run, by name. The role M(bulkhead.stack.platform#role) brings
+      them.
     type: dict
     default: {}
 author:

@@ -9,7 +9,8 @@ module: postgrest_probe_info
 short_description: Prove that a PostgREST instance serves the wanted database
 version_added: 0.1.0
 description:
-  - Asks until a request through the gateway succeeds with the key, and the instance's own sessions, known by its container's address,
+  - Asks until a request through the gateway succeeds with the key, and the instance's own sessions, known by its
+    container's address,
     are in the wanted database. C(/ready) alone proves neither the role nor the database.
 extends_documentation_fragment:
   - bulkhead.stack.connection
@@ -24,7 +25,8 @@ options:
     description: A dotenv file, on the target, that holds the key.
     type: path
   apikey_variable:
-    description: The variable of O(apikey_file) that holds the key. It goes into the headers C(apikey) and C(Authorization).
+    description: The variable of O(apikey_file) that holds the key. It goes into the headers C(apikey) and
+      C(Authorization).
     type: str
   database:
     description: The database that the instance is to serve.

@@ -36,10 +36,8 @@ def test_the_stock_tools_restore_it(machine, folder, sql):
     try:
         unpack = "zstd -dc" if dump.suffix == ".zst" else "cat"
         machine.run_test("docker cp %s supabase-ai-db:/tmp/copy", str(dump))
-        command = (
-            "docker exec supabase-ai-db sh -c '%s /tmp/copy | pg_restore -U postgres -d restored_by_hand --exit-on-error'"
-            % unpack
-        )
+        restore = "pg_restore -U postgres -d restored_by_hand --exit-on-error"
+        command = "docker exec supabase-ai-db sh -c '%s /tmp/copy | %s'" % (unpack, restore)
         result = machine.run(command)
         assert result.rc == 0, result.stderr
         count = (

@@ -44,7 +44,8 @@ def test_the_owner_logs_in_with_the_password_of_its_file(machine, demo):
     address = machine.check_output(
         "docker inspect -f %s supabase-ai-db", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
     )
-    command = "docker exec -e PGPASSWORD=%s supabase-ai-db psql -h %s -U archon -XAtqc 'CREATE TABLE t(i int); DROP TABLE t' archon_db"
+    command = "docker exec -e PGPASSWORD=%s supabase-ai-db psql -h %s -U archon -XAtq archon_db"
+    command += " -c 'CREATE TABLE t(i int); DROP TABLE t'"
     assert machine.run(command, path.read_text().strip(), address).rc == 0
     assert machine.run(command, "another", address).rc != 0
 

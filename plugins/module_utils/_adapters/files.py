@@ -40,7 +40,8 @@ def write_atomically(path: str, data: bytes, expected: Optional[bytes], mode: Op
     Arguments:
         path: the file. Its folder must exist.
         data: the new content.
-        expected: what the file held when it was read (None: no file); another content now means that someone else wrote.
+        expected: what the file held when it was read (None: no file); another content now means that someone else
+        wrote.
         mode: permissions of a file that is new; 0600 by default.
 
     Raises:

@@ -89,7 +89,7 @@ class HostHands:
         return "%s is removed again" % path
 
     def bring_up(self, entry: Dict[str, Any]) -> str:
-        """Give services new containers from their files as they are now, or remove those that were made for the first time."""
+        """Give services containers from their files as they are now; remove those that weren't there before."""
         names = ", ".join(entry["services"])
         if entry["created"]:
             engine = Docker(self._docker_host)

@@ -121,7 +121,7 @@ class Postgres:
         if PSYCOPG2_IMPORT_ERROR is not None:
             raise OutsideError(
                 "The Python library psycopg2 is missing on this host: %s." % PSYCOPG2_IMPORT_ERROR,
-                "Install Debian's python3-psycopg2, or `pip install psycopg2-binary`, for the Python that Ansible uses here.",
+                "Install Debian's python3-psycopg2, or `pip install psycopg2-binary`, for Ansible's Python here.",
             )
         self.endpoint = endpoint
         self._engine = engine

@@ -21,9 +21,11 @@ class Cluster(Protocol):
 
 _DATABASES = Sql(
     """
-    SELECT d.datname AS name, pg_catalog.pg_get_userbyid(d.datdba) AS owner, pg_catalog.pg_database_size(d.oid) AS size_bytes,
+    SELECT d.datname AS name, pg_catalog.pg_get_userbyid(d.datdba) AS owner, pg_catalog.pg_database_size(d.oid) AS
+    size_bytes,
            bool_or(a.grantee = 0 AND a.privilege_type = 'CONNECT') AS public_connect,
-           coalesce(array_agg(DISTINCT r.rolname::text) FILTER (WHERE a.privilege_type = 'CONNECT' AND r.rolname IS NOT NULL),
+           coalesce(array_agg(DISTINCT r.rolname::text) FILTER (WHERE a.privilege_type = 'CONNECT' AND r.rolname IS
+           NOT NULL),
                     '{{}}') AS may_connect
     FROM pg_catalog.pg_database d
     LEFT JOIN LATERAL pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a ON true
@@ -54,7 +56,8 @@ def read_blast_radius(cluster: Cluster, tenants: Mapping[str, Mapping[str, Any]]
     """Return the databases of a cluster, what they hold, and a verdict on each.
 
     Arguments:
-        tenants: whose a table is, by the tenant's name: ``tables`` (``public.archon_*``, or a list), ``schemas`` (a list),
+        tenants: whose a table is, by the tenant's name: ``tables`` (``public.archon_*``, or a list), ``schemas`` (a
+        list),
             ``platform`` (true: everything else depends on it).
 
     A database that refuses the connection is listed with its error and no verdict.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the bulkhead.stack authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The audit's report: what was read off servers and containers, put together; templates and playbooks compute nothing."""
+"""The audit's report: what was read off servers and containers, put together; playbooks compute nothing."""
 
 from typing import Any, Dict, List, Mapping, Optional
 from urllib.parse import urlsplit
@@ -23,7 +23,8 @@ def report(
 
     Arguments:
         wanted: the audit's projection of the description.
-        clusters: for each, in the description's order, what pg_blast_radius_info returned, or its ``msg`` where it failed.
+        clusters: for each, in the description's order, what pg_blast_radius_info returned, or its ``msg`` where it
+        failed.
         dumps: the newest verified copy that pg_dump_info found, or None, by the description's name of the database.
         services, instances: what compose_reachability_info returned for services and for PostgREST instances.
     """
@@ -31,7 +32,7 @@ def report(
     databases = _databases(wanted, clusters, dumps, findings)
     people = _services(wanted, clusters, services, instances, findings)
     findings.sort(key=lambda item: _SEVERITIES.index(item["severity"]))
-    result = {"databases": databases, "services": people, "findings": findings}
+    result: Dict[str, Any] = {"databases": databases, "services": people, "findings": findings}
     result["text"] = _text(result)
     return result
 
@@ -122,10 +123,10 @@ def _isolation(found: Mapping[str, Any], row: Row, findings: List[Row]) -> None:
         and found["verdict"] == "contained"
         and not found["tenants"].get("supabase")
     ):
+        remedy = "Give it an owner in the description, then: %s" % _play("isolate")
         findings.append(
-            _finding("medium", "public-connect", name, "Every role of the cluster may connect to it.", "Give it an owner in the description; "
-                     + _play("isolate"))
-        )  # fmt: skip
+            _finding("medium", "public-connect", name, "Every role of the cluster may connect to it.", remedy)
+        )
 
 
 def _services(

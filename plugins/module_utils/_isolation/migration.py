@@ -5,15 +5,15 @@
 
 import hashlib
 import re
-from typing import Dict, Iterator, List, Tuple
+from typing import Iterator, List, Tuple
 
 from .._core.errors import ConflictError, InputError
-from .._core.sql import Sql, quoted_name, quoted_value
+from .._core.sql import Sql, quoted_name
 from .model import JOURNAL_SCHEMA, JOURNAL_TABLE, Content, Migration, Wanted
 from .verify import differences
 
-# What breaks `psql -1`: PostgreSQL's documentation of each command says "cannot be executed inside a transaction block",
-# or it ends the transaction itself.
+# What breaks `psql -1`: PostgreSQL's documentation of each command says "cannot be executed inside a transaction
+# block", or it ends the transaction itself.
 _FORBIDDEN = re.compile(
     r"^(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK|ABORT|PREPARE\s+TRANSACTION|VACUUM|ALTER\s+SYSTEM"
     r"|(CREATE|DROP)\s+(DATABASE|TABLESPACE)|(CREATE|DROP)\s+(UNIQUE\s+)?INDEX\s+CONCURRENTLY"
@@ -144,12 +144,11 @@ def psql_command(wanted: Wanted, migration: Migration, path: str) -> List[str]:
 
     ``-1`` spans every -f and -c of one call (psql's manual, "-1"): the row is there exactly if the file ran to its end.
     """
-    row: Dict[str, str] = {"name": quoted_value(migration.name), "checksum": quoted_value(migration.checksum)}
     return [
         "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-1", "-d", wanted.database,
         "-c", "SET ROLE %s" % quoted_name(wanted.owner),
         "-f", path,
         "-c", "RESET ROLE",
         "-c", "RESET search_path",
-        "-c", "INSERT INTO %s (name, checksum) VALUES (%s, %s)" % (quoted_name(JOURNAL_TABLE), row["name"], row["checksum"]),
+        "-c", journal_statement(wanted, migration).display(),
     ]  # fmt: skip

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """state -> plan: what leads from the cluster as it is to a database of the service's own."""
 
-from typing import Callable, List, Optional, Sequence
+from typing import Callable, List, Optional, Tuple
 
 from .._core.errors import ConflictError, InputError, StateError
 from .._core.plan import Change, Plan
@@ -144,7 +144,7 @@ def _role(wanted: Wanted, state: State, new_salt: Callable[[], bytes]) -> Option
     )
 
 
-def _unlogin(wanted: Wanted, login: bool) -> Sequence[Sql]:
+def _unlogin(wanted: Wanted, login: bool) -> Tuple[Sql, ...]:
     return () if login else (Sql("ALTER ROLE {} NOLOGIN", (wanted.owner,)),)
 
 
@@ -226,7 +226,7 @@ def _adoption(wanted: Wanted, item: Migration) -> Change:
     )
 
 
-def _clear(wanted: Wanted, state: State) -> Sequence[Sql]:
+def _clear(wanted: Wanted, state: State) -> Tuple[Sql, ...]:
     """Empty a database again that was empty before: its schema public as it was, and our own schema gone."""
     name = wanted.database
     owner = "pg_database_owner" if state.version >= 150000 else state.user

@@ -14,8 +14,10 @@ _VERIFIERS = Sql("SELECT rolname AS name, rolpassword AS verifier FROM pg_catalo
 _DATABASES = Sql(
     """
     SELECT d.datname AS name, pg_catalog.pg_get_userbyid(d.datdba) AS owner, d.datistemplate AS is_template,
-           coalesce(array_agg(DISTINCT coalesce(r.rolname::text, '')) FILTER (WHERE a.privilege_type = 'CONNECT'), '{{}}') AS connect,
-           coalesce(array_agg(DISTINCT coalesce(r.rolname::text, '')) FILTER (WHERE a.privilege_type = 'TEMPORARY'), '{{}}') AS temporary
+           coalesce(array_agg(DISTINCT coalesce(r.rolname::text, '')) FILTER (WHERE a.privilege_type = 'CONNECT'),
+           '{{}}') AS connect,
+           coalesce(array_agg(DISTINCT coalesce(r.rolname::text, '')) FILTER (WHERE a.privilege_type = 'TEMPORARY'),
+           '{{}}') AS temporary
     FROM pg_catalog.pg_database d
     LEFT JOIN LATERAL pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a ON true
     LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
@@ -23,7 +25,8 @@ _DATABASES = Sql(
     """
 )
 _AVAILABLE = Sql(
-    "SELECT name, bool_or(coalesce(trusted, false)) AS trusted FROM pg_catalog.pg_available_extension_versions GROUP BY name"
+    "SELECT name, bool_or(coalesce(trusted, false)) AS trusted"
+    " FROM pg_catalog.pg_available_extension_versions GROUP BY name"
 )
 _TABLES = """
     SELECT c.relname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -45,7 +48,8 @@ _CONTENT = """
                            AND d.objid = c.oid AND d.deptype = 'e')) AS tables,
       (SELECT count(*) FROM pg_catalog.pg_policy) AS policies,
       (SELECT coalesce(jsonb_agg(DISTINCT p.proname), '[]') FROM pg_catalog.pg_proc p
-         JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+         JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname !~ '^pg_' AND n.nspname <>
+         'information_schema'
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::regclass
                            AND d.objid = p.oid AND d.deptype = 'e')) AS functions,
       (SELECT count(*) FROM pg_catalog.pg_class c WHERE c.relnamespace = 'public'::regnamespace
@@ -54,7 +58,8 @@ _CONTENT = """
       + (SELECT count(*) FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'public'::regnamespace
          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::regclass
                          AND d.objid = p.oid AND d.deptype = 'e'))
-      + (SELECT count(*) FROM pg_catalog.pg_type t WHERE t.typnamespace = 'public'::regnamespace AND t.typtype IN ('e', 'd')
+      + (SELECT count(*) FROM pg_catalog.pg_type t WHERE t.typnamespace = 'public'::regnamespace AND t.typtype IN
+      ('e', 'd')
          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_type'::regclass
                          AND d.objid = t.oid AND d.deptype = 'e')) AS public_objects,
       to_regclass(%s) IS NOT NULL AS journal,

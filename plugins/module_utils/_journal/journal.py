@@ -3,12 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The journal of an isolation: what was done and how it is taken back, across phases and runs.
 
-An entry is written before its change is made: after a power cut the journal may promise to take back what never came to be,
+An entry is written before its change is made: after a power cut the journal may promise to take back what never came
+to be,
 never the other way round; so every undo must bear being run where there is nothing to undo.
 
-Kinds of entries: ``sql`` (statements), ``file`` (restore its old bytes), ``containers`` (bring services up again from their
-compose files, or remove those that were made), ``gateway`` (reload it), ``fingerprint`` (rows of a database after it was
-filled); and the markers ``taken_back`` (single entries), ``completed`` and ``undone`` (everything before them is closed).
+Kinds of entries: ``sql`` (statements), ``file`` (restore its old bytes), ``containers`` (bring services up again from
+their
+compose files, or remove those that were made), ``gateway`` (reload it), ``fingerprint`` (rows of a database after it
+was
+filled); and the markers ``taken_back`` (single entries), ``completed`` and ``undone`` (everything before them is
+closed).
 """
 
 from typing import Any, Dict, Iterable, List, Mapping, Protocol, Sequence
@@ -100,7 +104,8 @@ def open_entries(entries: Sequence[Entry]) -> List[Entry]:
 def undo(entries: Sequence[Entry], hands: Hands) -> Dict[str, List[str]]:
     """Take open entries back, the newest first.
 
-    Returns ``restored`` (what is as it was), ``kept`` (what was put aside because rows came since) and ``left`` (what could not
+    Returns ``restored`` (what is as it was), ``kept`` (what was put aside because rows came since) and ``left`` (what
+    could not
     be taken back, with the reason): one failure doesn't keep the others from being tried.
     """
     report: Dict[str, List[str]] = {"restored": [], "kept": [], "left": []}

@@ -10,7 +10,7 @@ Thing = Dict[str, Any]
 
 
 def project(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return ``dns``, ``isolate``, ``postgrest``, ``backup`` and ``audit``; paths are absolute where a compose folder is."""
+    """Return ``dns``, ``isolate``, ``postgrest``, ``backup`` and ``audit``, with paths resolved."""
     return {
         "dns": _dns(platform),
         "isolate": _isolate(platform),
@@ -259,7 +259,7 @@ def _switches(instance: Thing, users: Mapping[str, Thing], profiles: Mapping[str
         named = {
             key: item
             for key, item in group.items()
-            if ((profiles.get(item.get("profile")) or {}).get("rest_url_variable"))
+            if ((profiles.get(str(item.get("profile"))) or {}).get("rest_url_variable"))
         }
         if not url or not named:
             continue

@@ -37,14 +37,14 @@ def validate(description: Any, profiles: Optional[Mapping[str, Any]] = None) -> 
 
 
 def _with_profiles(description: Any, profiles: Mapping[str, Any]) -> Any:
-    """Fill in what the profiles of its services know about a database; anything that is said in the description wins."""
+    """Fill in what the profiles of its services know about a database; what is said in the description wins."""
     if not isinstance(description, dict) or not isinstance(description.get("databases"), dict):
         return description
     services = description.get("services")
     filled = {name: dict(item) if isinstance(item, dict) else item for name, item in description["databases"].items()}
-    complete_services = dict(services) if isinstance(services, dict) else services
+    complete_services: Any = dict(services) if isinstance(services, dict) else services
     for name, service in (services or {}).items() if isinstance(services, dict) else ():
-        profile = profiles.get(service.get("profile")) if isinstance(service, dict) else None
+        profile = profiles.get(str(service.get("profile"))) if isinstance(service, dict) else None
         if not isinstance(profile, dict):
             continue
         complete_services[name] = dict(profile.get("service") or {}, **service)
@@ -214,6 +214,7 @@ def _check_schedules(platform: Mapping[str, Any], mistakes: List[str]) -> None:
         rpo_s = database.get("rpo")
         if rpo_s and gap_s > rpo_s and not backup.get("accept_gap"):
             mistakes.append(
-                "%s: leaves up to %s between two dumps, and the RPO is %s. Dump more often, state a longer rpo, or accept it"
-                " with a reason in backup.accept_gap." % (path, format_duration(gap_s), format_duration(rpo_s))
+                "%s: leaves up to %s between two dumps, and the RPO is %s. Dump more often, state a longer rpo,"
+                " or accept it with a reason in backup.accept_gap."
+                % (path, format_duration(gap_s), format_duration(rpo_s))
             )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the bulkhead.stack authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The proof that an instance serves the wanted database: readiness alone proves neither role nor database (POSTGREST_FACTS)."""
+"""The proof that an instance serves the wanted database: readiness alone proves neither role nor database."""
 
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
