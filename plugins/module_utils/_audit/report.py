@@ -159,7 +159,7 @@ def _services(
                 "service": item["name"],
                 "state": seen.get("state"),
                 "health": seen.get("health"),
-                "resolves": seen.get("resolves"),
+                "resolves": seen.get("resolves") if item["reaches_host"] else None,
                 "served_from": ", ".join(served) if served else None,
                 "wanted_database": item.get("database"),
             }

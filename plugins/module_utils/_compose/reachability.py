@@ -175,7 +175,8 @@ def _hosts_remedy(question: Question, service: Optional[str]) -> str:
 
 def _resolve(question: Question, prober: Prober) -> Optional[Tuple[Optional[str], str]]:
     """Return address and error; None where nothing in the container can tell."""
-    for argv in (["getent", "hosts", question.host], ["python3", "-c", PYTHON_RESOLVE, question.host]):
+    # `getent hosts` asks the resolver for an IPv6 address first, even where /etc/hosts knows the name.
+    for argv in (["getent", "ahosts", question.host], ["python3", "-c", PYTHON_RESOLVE, question.host]):
         rc, output, errors = prober.run(question.container, argv)
         if rc in _ABSENT:
             continue

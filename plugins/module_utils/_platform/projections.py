@@ -299,6 +299,12 @@ def _backup(platform: Mapping[str, Any]) -> List[Thing]:
     return result
 
 
+def _question(container: str, reaches_host: bool, variables: List[str]) -> Thing:
+    """Return what to ask a container. One that needn't reach the host is asked for its own name: that costs nothing."""
+    question: Thing = {"container": container, "variables": variables}
+    return question if reaches_host else dict(question, host="localhost")
+
+
 def _audit(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Thing:
     used = {item.get("profile") for item in platform["services"].values()}
     tenants = {name: profile["owns"] for name, profile in profiles.items() if name in used and profile.get("owns")}
@@ -320,8 +326,8 @@ def _audit(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Thing:
         "clusters": [{"name": name, "connection": connection(platform, name)} for name in platform["clusters"]],
         "tenants": tenants,
         "services": services,
-        "questions": [{"container": item["container"], "variables": item["variables"]} for item in services]
-        + [{"container": item.get("container") or item["service"]} for item in platform["postgrest"].values()],
+        "questions": [_question(item["container"], item["reaches_host"], item["variables"]) for item in services]
+        + [_question(item.get("container") or item["service"], False, []) for item in platform["postgrest"].values()],
         "instances": [
             {
                 "name": name,
