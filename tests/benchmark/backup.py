@@ -155,6 +155,32 @@ def measure(
     ]
 
 
+@contextmanager
+def importable() -> Iterator[None]:
+    """Let a Python that is started in here find this checkout as the collection."""
+    before = os.environ.get("PYTHONPATH")
+    with tempfile.TemporaryDirectory(prefix="bulkhead-import-") as scratch:
+        namespace = Path(scratch) / "ansible_collections" / "bulkhead"
+        namespace.mkdir(parents=True)
+        (namespace / "stack").symlink_to(ROOT)
+        os.environ["PYTHONPATH"] = os.pathsep.join([scratch] + ([before] if before else []))
+        try:
+            yield
+        finally:
+            os.environ.pop("PYTHONPATH")
+            if before:
+                os.environ["PYTHONPATH"] = before
+
+
+def figures() -> Iterator[tuple[str, str, str, bool]]:
+    """Yield what `make bench ONLY=backup` prints: both kinds of rows, medians of five."""
+    for fill, bounds in BOUNDS.items():
+        with importable(), own_container(fill) as container:
+            for name, value, bound, holds in measure(container, "postgres", "postgres", [], 5, bounds):
+                sign = "at most" if name.endswith("size_ratio") else "at least"
+                yield f"{name} ({fill})", f"{value:.2f}", f"{sign} {bound:.2f}", holds
+
+
 def main() -> int:
     """Parse the arguments, measure, print."""
     parser = argparse.ArgumentParser(description="pg_dump_rotate side by side with docker exec pg_dump -Fc")
@@ -167,13 +193,8 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--fill", choices=sorted(FILL), default="embeddings", help="what our own container holds")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bulkhead-import-") as scratch:
-        namespace = Path(scratch) / "ansible_collections" / "bulkhead"
-        namespace.mkdir(parents=True)
-        (namespace / "stack").symlink_to(ROOT)
-        inherited = os.environ.get("PYTHONPATH")
-        os.environ["PYTHONPATH"] = os.pathsep.join([scratch] + ([inherited] if inherited else []))
-        wanted = (arguments.database, arguments.user, arguments.tables, arguments.repeat, BOUNDS[arguments.fill])
+    wanted = (arguments.database, arguments.user, arguments.tables, arguments.repeat, BOUNDS[arguments.fill])
+    with importable():
         if arguments.container:
             lines = measure(arguments.container, *wanted)
         else:

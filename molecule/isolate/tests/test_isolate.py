@@ -70,8 +70,10 @@ def test_the_services_are_where_they_were(demo, inspect):
 
 def test_safety_dumps_came_first(demo):
     folder = demo / "backups" / "supabase-ai" / "before-isolation"
-    for name in ("postgres", "archon_db", "postgres-legacy-of-archon_db"):
-        assert len(list((folder / name).glob("backup_*.dump*"))) == 1, name
+    for name in ("postgres", "archon_db"):
+        copies = [path for path in (folder / name).glob("backup_*.dump*") if ".reference." not in path.name]
+        assert len(copies) == 1, name
+    assert len(list((folder / "postgres").glob("backup_*.reference.dump*"))) == 1
 
 
 def test_the_journal_is_private_and_open(demo):

@@ -174,16 +174,8 @@ def _safety(platform: Mapping[str, Any], key: str, database: Thing) -> List[Thin
     dumps = [dict(common, database=name, dest=posixpath.join(root, key))]
     legacy = database.get("legacy")
     if legacy:
-        shared = legacy["database"]
-        dumps.insert(0, dict(common, database=shared, dest=posixpath.join(root, shared)))
-        dumps.append(
-            dict(
-                common,
-                database=shared,
-                dest=posixpath.join(root, "%s-legacy-of-%s" % (shared, key)),
-                data_only_tables=[legacy["tables"]],
-            )
-        )
+        shared = dict(common, database=legacy["database"], dest=posixpath.join(root, legacy["database"]))
+        dumps.insert(0, dict(shared, data_only_tables=[legacy["tables"]]))
     return dumps
 
 

@@ -1,0 +1,343 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What each phase has to do, read off the description alone."""
+
+from typing import Any, Dict
+
+import pytest
+
+from ansible_collections.bulkhead.stack.plugins.module_utils._platform.projections import (
+    backup_folder,
+    connection,
+    database_name,
+    journal_path,
+    project,
+)
+from ansible_collections.bulkhead.stack.plugins.module_utils._platform.validate import validate
+
+PROFILES: Dict[str, Any] = {
+    "archon": {
+        "rest_url_variable": "SUPABASE_URL",
+        "owns": {"tables": "public.archon_*"},
+        "database": {"expect_tables": ["archon_settings"], "extensions": ["vector"]},
+    },
+    "n8n": {"owns": {"tables": "public.n8n_*"}},
+    "supabase": {"owns": {"schemas": ["auth"], "platform": True}},
+}
+DESCRIPTION: Dict[str, Any] = {
+    "timezone": "Europe/Berlin",
+    "backup_root": "/backups",
+    "state_dir": "/var/lib/bulkhead",
+    "clusters": {
+        "main": {"container": "db", "superuser": "supabase_admin"},
+        "other": {"host": "db.example", "port": 5433, "password": "hunter2", "maintenance_database": "admin"},
+        "near": {"unix_socket": "/run/postgresql"},
+    },
+    "databases": {
+        "postgres": {"cluster": "main", "criticality": "critical", "rpo": "6h", "rto": "30m"},
+        "archon": {
+            "cluster": "main",
+            "name": "archon_db",
+            "owner": "archon",
+            "adopt": True,
+            "migrations": ["migration/setup.sql", "../shared/more.sql", "/abs/last.sql"],
+            "expect": {"policies": 18, "rows": {"archon_settings": 45}},
+            "legacy": {"database": "postgres", "tables": "public.archon_*", "archive_schema": "archive"},
+            "backup": {"schedule": "0 2 * * *", "retention": {"last": 14, "within": "7d"}},
+        },
+        "lonely": {
+            "cluster": "other",
+            "owner": "lonely",
+            "owner_password": "hunter2",
+            "migrations": ["/srv/lonely.sql"],
+            "backup": {"schedule": "@daily", "folder": "/elsewhere", "verify": "hashed", "compression": "none"},
+        },
+    },
+    "services": {
+        "supabase": {"profile": "supabase", "compose_file": "/srv/supabase/docker-compose.yml", "database": "postgres"},
+        "archon-server": {
+            "profile": "archon",
+            "compose_file": "/srv/archon/docker-compose.yml",
+            "project": "archon",
+            "files": ["docker-compose.yml", "../more.yml"],
+            "env_files": [".env"],
+            "profiles": ["full"],
+            "service": "server",
+            "container": "archon-1",
+            "database": "archon",
+            "postgrest": "archon",
+            "reaches_host": True,
+            "health_url": "http://localhost:8181/health",
+        },
+        "archon-mcp": {
+            "profile": "archon",
+            "compose_file": "/srv/archon/docker-compose.yml",
+            "project": "archon",
+            "database": "archon",
+            "postgrest": "archon",
+            "reaches_host": True,
+        },
+        "other-mcp": {
+            "compose_file": "/srv/other/compose.yml",
+            "postgrest": "archon",
+            "reaches_host": True,
+        },
+    },
+    "postgrest": {
+        "main": {"compose_file": "/srv/supabase/docker-compose.yml", "service": "rest", "database": "postgres"},
+        "archon": {
+            "compose_file": "/srv/supabase/docker-compose.yml",
+            "service": "rest-archon",
+            "container": "supabase-rest-archon",
+            "extends": "rest",
+            "database": "archon",
+            "settings": {"db-schemas": "public"},
+            "gateway": {
+                "container": "gateway",
+                "file": "volumes/api/default.conf",
+                "route": "/archon",
+                "url": "http://host.docker.internal:18000/archon",
+            },
+            "probe": {
+                "url": "http://localhost:18000/archon/rest/v1/archon_settings",
+                "apikey_from": {"file": ".env", "variable": "SERVICE_ROLE_KEY"},
+            },
+        },
+    },
+    "neighbours": {"qdrant": {"url": "http://localhost:6333"}},
+}
+
+
+@pytest.fixture(scope="module")
+def platform() -> Dict[str, Any]:
+    """Return the description, validated."""
+    return validate(DESCRIPTION, PROFILES)
+
+
+@pytest.fixture(scope="module")
+def phases(platform: Dict[str, Any]) -> Dict[str, Any]:
+    """Return what the phases have to do."""
+    return project(platform, PROFILES)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "options"),
+    [
+        ("main", {"container": "db", "login_user": "supabase_admin", "login_db": "postgres"}),
+        (
+            "other",
+            {"login_host": "db.example", "login_port": 5433, "login_password": "hunter2", "login_db": "admin"},
+        ),
+        ("near", {"login_unix_socket": "/run/postgresql", "login_db": "postgres"}),
+    ],
+)
+def test_a_clusters_options_hold_what_is_said_and_no_more(
+    platform: Dict[str, Any], cluster: str, options: Dict[str, Any]
+) -> None:
+    assert connection(platform, cluster) == options
+
+
+def test_names_and_paths_of_a_database(platform: Dict[str, Any]) -> None:
+    assert database_name(platform, "archon") == "archon_db"
+    assert database_name(platform, "lonely") == "lonely"
+    assert backup_folder(platform, "archon") == "/backups/archon"
+    assert backup_folder(platform, "lonely") == "/elsewhere"
+    assert backup_folder(platform, "postgres") == "/backups/postgres"
+    assert journal_path(platform, "archon") == "/var/lib/bulkhead/journal/archon.jsonl"
+
+
+def test_services_of_one_project_reach_the_host_together(phases: Dict[str, Any]) -> None:
+    archon, other = phases["dns"]
+    assert archon == {
+        "compose": {
+            "path": "/srv/archon/docker-compose.yml",
+            "project_name": "archon",
+            "files": ["/srv/archon/docker-compose.yml", "/srv/more.yml"],
+            "env_files": ["/srv/archon/.env"],
+        },
+        "services": ["server", "archon-mcp"],
+        "up": {
+            "project_src": "/srv/archon",
+            "services": ["server", "archon-mcp"],
+            "project_name": "archon",
+            "files": ["docker-compose.yml", "../more.yml"],
+            "env_files": [".env"],
+            "profiles": ["full"],
+        },
+        "probes": [{"container": "archon-1"}, {"container": "archon-mcp"}],
+        "journal": "/var/lib/bulkhead/journal/dns-archon.jsonl",
+    }
+    assert other["services"] == ["other-mcp"]
+    assert other["compose"] == {"path": "/srv/other/compose.yml"}
+    assert other["journal"] == "/var/lib/bulkhead/journal/dns-other.jsonl"
+
+
+def test_only_databases_with_an_owner_are_isolated(phases: Dict[str, Any]) -> None:
+    assert [item["key"] for item in phases["isolate"]] == ["archon", "lonely"]
+
+
+def test_migrations_lie_in_the_folder_of_the_service_that_they_belong_to(phases: Dict[str, Any]) -> None:
+    archon, lonely = phases["isolate"]
+    assert archon["options"]["migrations"] == [
+        "/srv/archon/migration/setup.sql",
+        "/srv/shared/more.sql",
+        "/abs/last.sql",
+    ]
+    assert lonely["options"]["migrations"] == ["/srv/lonely.sql"]
+
+
+def test_an_isolation_is_the_modules_options(phases: Dict[str, Any]) -> None:
+    archon, lonely = phases["isolate"]
+    options = archon["options"]
+    assert options["container"] == "db"
+    assert options["database"] == "archon_db"
+    assert options["owner"] == "archon"
+    assert options["adopt"] is True
+    assert options["extensions"] == ["vector"]
+    assert options["expect"] == {"policies": 18, "rows": {"archon_settings": 45}, "tables": ["archon_settings"]}
+    assert options["legacy"] == {"database": "postgres", "tables": "public.archon_*", "archive_schema": "archive"}
+    assert options["journal"] == archon["journal"] == "/var/lib/bulkhead/journal/archon.jsonl"
+    assert options["owner_password_file"] == "/var/lib/bulkhead/secrets/archon.password"
+    assert "owner_password" not in options
+    assert archon["switched_by"] == ["archon"]
+    assert lonely["options"]["owner_password"] == "hunter2"
+    assert "owner_password_file" not in lonely["options"]
+    assert "legacy" not in lonely["options"]
+    assert lonely["switched_by"] == []
+    assert lonely["connection"] == connection(validate(DESCRIPTION, PROFILES), "other")
+
+
+def test_everything_that_will_be_touched_is_dumped_before(phases: Dict[str, Any]) -> None:
+    archon, lonely = phases["isolate"]
+    assert [(item["database"], item["dest"], item.get("data_only_tables")) for item in archon["safety"]] == [
+        ("postgres", "/backups/before-isolation/postgres", None),
+        ("archon_db", "/backups/before-isolation/archon", None),
+        ("postgres", "/backups/before-isolation/postgres-legacy-of-archon", ["public.archon_*"]),
+    ]
+    assert [item["database"] for item in lonely["safety"]] == ["lonely"]
+    for item in archon["safety"]:
+        assert item["container"] == "db"
+        assert item["verify"] == "read"
+        assert item["label"] == "before-isolation"
+
+
+def test_an_instance_that_no_service_uses_is_left_alone(phases: Dict[str, Any]) -> None:
+    assert [item["name"] for item in phases["postgrest"]] == ["archon"]
+
+
+def test_an_instance_with_its_gateway_and_its_proof(phases: Dict[str, Any]) -> None:
+    (archon,) = phases["postgrest"]
+    assert archon["key"] == "archon"
+    assert archon["config"] == {
+        "path": "/srv/supabase/docker-compose.yml",
+        "service": "rest-archon",
+        "mode": "override",
+        "database": "archon_db",
+        "settings": {"db-schemas": "public"},
+        "container_name": "supabase-rest-archon",
+        "extends": "rest",
+    }
+    assert archon["up"] == {"project_src": "/srv/supabase", "services": ["rest-archon"]}
+    assert archon["gateway"] == {
+        "container": "gateway",
+        "path": "/srv/supabase/volumes/api/default.conf",
+        "like": "/rest/v1/",
+        "route": "/archon",
+        "service": "rest-archon",
+    }
+    assert archon["probe"] == {
+        "url": "http://localhost:18000/archon/rest/v1/archon_settings",
+        "apikey_file": "/srv/supabase/.env",
+        "apikey_variable": "SERVICE_ROLE_KEY",
+    }
+    assert archon["health"] == [{"name": "archon-server", "url": "http://localhost:8181/health"}]
+    assert archon["journal"] == "/var/lib/bulkhead/journal/archon.jsonl"
+    assert archon["isolation"]["database"] == "archon_db"
+
+
+def test_only_services_whose_variable_is_known_are_switched(phases: Dict[str, Any]) -> None:
+    (switch,) = phases["postgrest"][0]["switches"]
+    assert switch["compose"]["path"] == "/srv/archon/docker-compose.yml"
+    assert switch["services"] == ["server", "archon-mcp"]
+    assert switch["variables"] == {"SUPABASE_URL": "http://host.docker.internal:18000/archon"}
+    assert switch["up"]["services"] == ["server", "archon-mcp"]
+
+
+def test_without_a_gateway_nobody_is_switched() -> None:
+    instance = {key: DESCRIPTION["postgrest"]["archon"][key] for key in ("compose_file", "service", "database")}
+    platform = validate(dict(DESCRIPTION, postgrest={"archon": instance}), PROFILES)
+    (archon,) = project(platform, PROFILES)["postgrest"]
+    assert archon["switches"] == []
+    assert archon["gateway"] is None
+    assert archon["probe"] is None
+    assert archon["config"]["container_name"] == "rest-archon"
+    assert "extends" not in archon["config"]
+
+
+def test_only_databases_with_a_schedule_are_backed_up(phases: Dict[str, Any]) -> None:
+    archon, lonely = phases["backup"]
+    assert archon == {
+        "key": "archon",
+        "options": {
+            "container": "db",
+            "login_user": "supabase_admin",
+            "login_db": "postgres",
+            "database": "archon_db",
+            "dest": "/backups/archon",
+            "schedule": "0 2 * * *",
+            "timezone": "Europe/Berlin",
+            "retention": {"last": 14, "within": "604800s"},
+            "verify": "read",
+            "compression": "auto",
+        },
+    }
+    assert lonely["options"]["dest"] == "/elsewhere"
+    assert lonely["options"]["verify"] == "hashed"
+    assert lonely["options"]["retention"] == {"last": 7}
+
+
+def test_what_the_audit_looks_at(phases: Dict[str, Any]) -> None:
+    audit = phases["audit"]
+    assert [item["name"] for item in audit["clusters"]] == ["main", "other", "near"]
+    # n8n runs nowhere here: its tables are nobody's.
+    assert set(audit["tenants"]) == {"archon", "supabase"}
+    assert audit["databases"]["archon"] == {
+        "name": "archon_db",
+        "cluster": "main",
+        "folder": "/backups/archon",
+        "rpo": None,
+        "rto": None,
+        "criticality": "medium",
+    }
+    assert audit["databases"]["postgres"]["rpo"] == 21600
+    assert audit["folders"] == {"archon": "/backups/archon", "lonely": "/elsewhere"}
+    assert audit["neighbours"] == {"qdrant": {"url": "http://localhost:6333", "required": False}}
+
+
+def test_the_audit_asks_services_first_and_then_instances(phases: Dict[str, Any]) -> None:
+    audit = phases["audit"]
+    assert audit["questions"] == [
+        {"container": "supabase", "variables": []},
+        {"container": "archon-1", "variables": ["SUPABASE_URL"]},
+        {"container": "archon-mcp", "variables": ["SUPABASE_URL"]},
+        {"container": "other-mcp", "variables": []},
+        {"container": "rest"},
+        {"container": "supabase-rest-archon"},
+    ]
+    assert [item["name"] for item in audit["services"]] == list(DESCRIPTION["services"])
+    assert audit["instances"] == [
+        {"name": "main", "container": "rest", "route": ""},
+        {"name": "archon", "container": "supabase-rest-archon", "route": "/archon"},
+    ]
+
+
+def test_a_platform_of_one_cluster_has_nothing_to_do() -> None:
+    phases = project(validate({"clusters": {"main": {"container": "db"}}}), {})
+    assert {name: phases[name] for name in ("dns", "isolate", "postgrest", "backup")} == {
+        "dns": [],
+        "isolate": [],
+        "postgrest": [],
+        "backup": [],
+    }
+    assert phases["audit"]["questions"] == []

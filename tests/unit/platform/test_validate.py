@@ -1,0 +1,355 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A description is read in one pass: every mistake by its path, or the description with its defaults."""
+
+import copy
+import pathlib
+from typing import Any, Dict, List
+
+import pytest
+import yaml
+
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import DescriptionError
+from ansible_collections.bulkhead.stack.plugins.module_utils._platform.projections import project
+from ansible_collections.bulkhead.stack.plugins.module_utils._platform.validate import validate
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+INVENTORIES = sorted((ROOT / "inventories").glob("*/group_vars/*/platform.yml"))
+GOOD: Dict[str, Any] = {
+    "clusters": {"main": {"container": "supabase-ai-db"}},
+    "databases": {
+        "archon_db": {
+            "cluster": "main",
+            "rpo": "24h",
+            "owner": "archon",
+            "backup": {"schedule": "0 2 * * *", "retention": {"last": 14}},
+        }
+    },
+    "services": {"archon": {"profile": "archon", "compose_file": "/srv/archon/compose.yml", "database": "archon_db"}},
+}
+
+
+def load(path: pathlib.Path) -> Any:
+    """Return a YAML file's content."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def profiles() -> Dict[str, Any]:
+    """Return what the role platform knows of programs."""
+    known: Dict[str, Any] = {}
+    for path in sorted((ROOT / "roles" / "platform" / "vars" / "profiles").glob("*.yml")):
+        known.update(load(path))
+    return known
+
+
+def changed(path: str, value: Any) -> Dict[str, Any]:
+    """Return the good description with one thing different; the path's parts are divided by slashes."""
+    description = copy.deepcopy(GOOD)
+    inner: Any = description
+    *folders, last = path.split("/")
+    for name in folders:
+        inner = inner.setdefault(name, {})
+    inner[last] = value
+    return description
+
+
+def mistakes_of(description: Any, known: Any = None) -> List[str]:
+    """Return the mistakes of a description that must have some."""
+    with pytest.raises(DescriptionError) as caught:
+        validate(description, known)
+    for mistake in caught.value.mistakes:
+        assert mistake in str(caught.value)
+    return caught.value.mistakes
+
+
+def test_defaults_are_filled_in_and_durations_are_seconds() -> None:
+    platform = validate(GOOD)
+    assert (platform["timezone"], platform["backup_root"], platform["state_dir"]) == (
+        "UTC",
+        "/backups",
+        "/var/lib/bulkhead",
+    )
+    assert platform["clusters"]["main"]["maintenance_database"] == "postgres"
+    database = platform["databases"]["archon_db"]
+    assert database["rpo"] == 86400
+    assert database["criticality"] == "medium"
+    assert database["adopt"] is False
+    assert database["backup"]["verify"] == "read"
+    assert database["backup"]["compression"] == "auto"
+    assert platform["services"]["archon"]["reaches_host"] is False
+    assert platform["postgrest"] == {}
+    assert platform["neighbours"] == {}
+
+
+def test_the_description_itself_is_left_alone() -> None:
+    description = copy.deepcopy(GOOD)
+    known = profiles()
+    before = copy.deepcopy(known)
+    platform = validate(description, known)
+    platform["databases"]["archon_db"]["backup"]["retention"]["last"] = 99
+    assert description == GOOD
+    assert known == before
+
+
+def test_the_least_description() -> None:
+    platform = validate({"clusters": {"main": {"host": "localhost"}}})
+    assert platform["databases"] == {}
+
+
+def test_a_retention_is_kept_by_default() -> None:
+    platform = validate(changed("databases/archon_db/backup", {"schedule": "@daily"}))
+    assert platform["databases"]["archon_db"]["backup"]["retention"] == {"last": 7}
+
+
+def test_all_mistakes_are_told_at_once_each_by_its_path() -> None:
+    description = {
+        "timezon": "UTC",
+        "clusters": {"main": {"container": "a", "host": "b"}},
+        "databases": {
+            "archon_db": {
+                "cluster": "mian",
+                "rpo": "soon",
+                "criticality": "hihg",
+                "backup": {"schedule": "0 25 * * *"},
+            },
+        },
+        "services": {"archon": {"database": "archon_dv"}},
+    }
+    assert sorted(mistake.partition(": ")[0] for mistake in mistakes_of(description)) == [
+        "clusters.main",
+        "databases.archon_db.backup.schedule",
+        "databases.archon_db.cluster",
+        "databases.archon_db.criticality",
+        "databases.archon_db.rpo",
+        "services.archon.compose_file",
+        "services.archon.database",
+        "timezon",
+    ]
+    with pytest.raises(DescriptionError, match="^bulkhead_platform has 8 mistakes:\n  - "):
+        validate(description)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "mistake"),
+    [
+        ("databses", {}, "databses: no such field; did you mean databases?"),
+        ("databases/archon_db/bakcup", {}, "databases.archon_db.bakcup: no such field; did you mean backup?"),
+        (
+            "databases/archon_db/backup/retention/monthley",
+            2,
+            "databases.archon_db.backup.retention.monthley: no such field; did you mean monthly?",
+        ),
+        (
+            "databases/archon_db/cluster",
+            "mian",
+            "databases.archon_db.cluster: there is no cluster mian; did you mean main?",
+        ),
+        ("databases/archon_db/cluster", "x", "databases.archon_db.cluster: there is no cluster x; there are: main."),
+        (
+            "services/archon/postgrest",
+            "archon",
+            "services.archon.postgrest: there is no PostgREST instance archon; there are: none.",
+        ),
+        (
+            "services/archon/database",
+            "archon",
+            "services.archon.database: there is no database archon; did you mean archon_db?",
+        ),
+        (
+            "databases/archon_db/criticality",
+            "critcal",
+            "databases.archon_db.criticality: critcal is none of low, medium, high, critical; did you mean critical?",
+        ),
+    ],
+)
+def test_what_was_meant_is_said(path: str, value: Any, mistake: str) -> None:
+    assert [found.rstrip(" .") for found in mistakes_of(changed(path, value))] == [mistake.rstrip(" .")]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("clusters", None, "clusters: is missing."),
+        ("clusters", [], "clusters: must be a mapping of named things."),
+        ("clusters/main", {}, "clusters.main: name either container, or host (or unix_socket)."),
+        ("clusters/main/host", "db", "clusters.main: name either container, or host (or unix_socket)."),
+        ("clusters/main/port", "many", "clusters.main.port: must be a whole number, not 'many'."),
+        ("clusters/main/port", True, "clusters.main.port: must be a whole number, not True."),
+        ("databases", ["archon_db"], "databases: must be a mapping of named things."),
+        ("databases/archon_db", "yes", "databases.archon_db: must be a mapping, not str."),
+        ("databases/archon_db/adopt", "maybe", "databases.archon_db.adopt: must be true or false, not 'maybe'."),
+        ("databases/archon_db/owner", ["a"], "databases.archon_db.owner: must be a text, not ['a']."),
+        ("databases/archon_db/extensions", "vector", "databases.archon_db.extensions: must be a list, not str."),
+        ("databases/archon_db/extensions", [{}], "databases.archon_db.extensions[0]: must be a text."),
+        ("databases/archon_db/connect_roles", ["a", True], "databases.archon_db.connect_roles[1]: must be a text."),
+        ("databases/archon_db/backup/schedule", None, "databases.archon_db.backup.schedule: is missing."),
+        (
+            "databases/archon_db/name",
+            "../etc",
+            "databases.archon_db: a name with a slash or two dots can't name a backup folder.",
+        ),
+        (
+            "databases/archon_db/name",
+            "ä" * 32,
+            "databases.archon_db: Postgres cuts names after 63 bytes; this one has more.",
+        ),
+        (
+            "databases/archon_db/backup/retention",
+            {"last": 0},
+            "databases.archon_db.backup.retention: would keep nothing; say last: N, or within, daily, …",
+        ),
+        (
+            "databases/archon_db/backup/retention",
+            {"last": 1, "daily": -1},
+            "databases.archon_db.backup.retention: a count below nothing.",
+        ),
+        (
+            "databases/archon_db/legacy",
+            {"database": "archon_db", "tables": "public.a_*", "archive_schema": "old"},
+            "databases.archon_db.legacy.database: is the database itself.",
+        ),
+        ("neighbours/qdrant", {}, "neighbours.qdrant.url: is missing."),
+    ],
+)
+def test_one_mistake(path: str, value: Any, says: str) -> None:
+    assert mistakes_of(changed(path, value)) == [says]
+
+
+@pytest.mark.parametrize("description", [None, [], "clusters", 3])
+def test_what_is_no_mapping_at_all(description: Any) -> None:
+    (mistake,) = mistakes_of(description)
+    assert mistake.startswith("bulkhead_platform: must be a mapping")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("migrations", ["a.sql"]),
+        ("extensions", ["vector"]),
+        ("owner_password", "x"),
+        ("owner_password_file", "/x"),
+        ("prelude", "postgrest"),
+        ("legacy", {"database": "postgres", "tables": "public.a_*", "archive_schema": "old"}),
+    ],
+)
+def test_what_needs_an_owner(field: str, value: Any) -> None:
+    description = changed("databases/archon_db/" + field, value)
+    assert validate(description)
+    del description["databases"]["archon_db"]["owner"]
+    assert mistakes_of(description) == ["databases.archon_db.owner: is missing, and %s needs one." % field]
+
+
+def test_passwords_stand_in_no_mistake() -> None:
+    description = changed("databases/archon_db/owner_password", "hunter2")
+    description["clusters"]["main"]["password"] = "hunter2"
+    description["databases"]["archon_db"]["rpo"] = "soon"
+    assert "hunter2" not in "\n".join(mistakes_of(description))
+
+
+def test_a_schedule_that_leaves_more_than_the_rpo_is_a_mistake() -> None:
+    (mistake,) = mistakes_of(changed("databases/archon_db/rpo", "4h"))
+    assert mistake.startswith(
+        "databases.archon_db.backup.schedule: leaves up to 1 d between two dumps, and the RPO is 4 h."
+    )
+    assert "accept_gap" in mistake
+
+
+@pytest.mark.parametrize("rpo", ["24h", "7d", None])
+def test_a_schedule_that_keeps_to_the_rpo_is_none(rpo: Any) -> None:
+    assert validate(changed("databases/archon_db/rpo", rpo))
+
+
+def odoo(**backup: Any) -> Dict[str, Any]:
+    """Return Odoo's database, dumped four times by day and never at night."""
+    return {
+        "clusters": {"main": {"container": "db"}},
+        "databases": {
+            "odoo_db": {
+                "cluster": "main",
+                "rpo": "4h",
+                "backup": {"schedule": "0 8,12,16,20 * * *", "retention": {"last": 60}, **backup},
+            }
+        },
+    }
+
+
+def test_odoos_night_is_longer_than_its_rpo() -> None:
+    (mistake,) = mistakes_of(odoo())
+    assert "leaves up to 12 h between two dumps, and the RPO is 4 h" in mistake
+
+
+def test_odoos_night_can_be_accepted_with_a_reason() -> None:
+    platform = validate(odoo(accept_gap="Nobody books between 20 h and 8 h."))
+    assert platform["databases"]["odoo_db"]["backup"]["accept_gap"] == "Nobody books between 20 h and 8 h."
+    assert len(mistakes_of(odoo(accept_gap=""))) == 1
+
+
+def test_a_time_zone_that_does_not_exist_is_told() -> None:
+    (mistake,) = mistakes_of(changed("timezone", "Europe/Berlim"))
+    assert "Europe/Berlim" in mistake
+
+
+def test_a_profile_fills_in_what_it_knows() -> None:
+    database = validate(GOOD, profiles())["databases"]["archon_db"]
+    assert database["extensions"] == ["vector", "pg_trgm", "pgcrypto"]
+    assert database["prelude"] == "postgrest"
+    assert database["connect_roles"] == ["authenticator"]
+    assert len(database["expect_tables"]) == 11
+
+
+def test_what_the_description_says_wins_over_the_profile() -> None:
+    description = changed("databases/archon_db/extensions", [])
+    description["databases"]["archon_db"]["prelude"] = "none"
+    description["services"]["archon"]["ready_log"] = "up"
+    platform = validate(description, profiles())
+    assert platform["databases"]["archon_db"]["extensions"] == []
+    assert platform["databases"]["archon_db"]["prelude"] == "none"
+    assert platform["databases"]["archon_db"]["connect_roles"] == ["authenticator"]
+    assert platform["services"]["archon"]["ready_log"] == "up"
+
+
+def test_a_profile_fills_in_a_service() -> None:
+    platform = validate(GOOD, profiles())
+    assert platform["services"]["archon"]["ready_log"] == "Database schema initialization complete"
+
+
+def test_a_database_that_is_only_backed_up_gets_nothing_of_a_profile() -> None:
+    description = copy.deepcopy(GOOD)
+    del description["databases"]["archon_db"]["owner"]
+    assert validate(description, profiles())["databases"]["archon_db"]["extensions"] is None
+
+
+def test_a_profile_that_nobody_knows_is_told() -> None:
+    description = changed("services/archon/profile", "archn")
+    assert mistakes_of(description, profiles()) == [
+        "services.archon.profile: there is no profile archn; did you mean archon?"
+    ]
+    assert validate(description)
+
+
+def test_there_are_inventories_and_profiles_to_look_at() -> None:
+    assert {path.parts[-4] for path in INVENTORIES} >= {"archon", "demo"}
+    assert {"archon", "n8n", "flowise", "langfuse", "odoo", "supabase"} <= set(profiles())
+
+
+@pytest.mark.parametrize("path", INVENTORIES, ids=lambda path: path.parts[-4])
+def test_our_own_inventories_are_right(path: pathlib.Path) -> None:
+    # The demo's paths hold a template: a text like any other.
+    description = load(path)["bulkhead_platform"]
+    platform = validate(description, profiles())
+    phases = project(platform, profiles())
+    assert [item["key"] for item in phases["isolate"]] == ["archon_db"]
+    assert [item["name"] for item in phases["postgrest"]] == ["archon"]
+    assert [item["key"] for item in phases["backup"]] == list(description["databases"])
+    assert len(phases["audit"]["services"]) == len(description["services"])
+    (dns,) = phases["dns"]
+    assert dns["services"] == ["archon-server", "archon-mcp", "archon-agent-work-orders"]
+
+
+@pytest.mark.parametrize("path", INVENTORIES, ids=lambda path: path.parts[-4])
+def test_odoos_gap_is_the_only_one_that_our_inventories_accept(path: pathlib.Path) -> None:
+    description = load(path)["bulkhead_platform"]
+    del description["databases"]["odoo_db"]["backup"]["accept_gap"]
+    (mistake,) = mistakes_of(description, profiles())
+    assert mistake.startswith("databases.odoo_db.backup.schedule: leaves up to 12 h")
