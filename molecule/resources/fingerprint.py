@@ -55,7 +55,7 @@ def fingerprint(folder: pathlib.Path, identifiers: bool = True) -> Dict[str, str
         found["container %s" % item["Name"].lstrip("/")] = hashlib.sha256(definition.encode("utf-8")).hexdigest()
     for container in CONTAINERS:
         psql = ["docker", "exec", container, "psql", "-U", "postgres", "-XAtqc"]
-        names = output([*psql, "SELECT datname FROM pg_database WHERE datallowconn ORDER BY 1"]).split()
+        names = output([*psql, "SELECT datname FROM pg_database WHERE datallowconn ORDER BY 1"]).splitlines()
         for name in names:
             found["database %s in %s" % (name, container)] = database(container, name)
         found["roles of %s" % container] = output([*psql, "SELECT rolname, rolcanlogin FROM pg_roles ORDER BY 1"])

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Each module by itself, called directly with a JSON file of arguments, on the demo's stack.
 
-Those that change something run four times: check, run, check again, run again. They run in their order: what one makes
-the next one needs.
+Those that change something run four times: check, run, check again, run again. The tests run in their order: what one
+makes the next one needs.
 """
 
 import json

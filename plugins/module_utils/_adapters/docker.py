@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The container engine, through the docker SDK: inspect, run a command inside, put a file in.
 
-Commands are lists and never see a TTY: one corrupts a binary stream (STACK_FACTS 16).
+Commands are lists and never see a TTY: one corrupts a binary stream.
 """
 
 import contextlib

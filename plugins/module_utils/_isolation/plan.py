@@ -171,7 +171,7 @@ def _database(wanted: Wanted, state: State) -> Optional[Change]:
 
 
 def _connect(wanted: Wanted, state: State) -> Optional[Change]:
-    """Nobody enters by default: by default every role may connect to every database (STACK_FACTS 11)."""
+    """Nobody enters by default: by default every role may connect to every database."""
     connect = set(state.database.connect) if state.database else {_PUBLIC}
     temporary = set(state.database.temporary) if state.database else {_PUBLIC}
     name = wanted.database

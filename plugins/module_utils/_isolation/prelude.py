@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the bulkhead.stack authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a database behind PostgREST needs before a service's own migration can run (POSTGREST_FACTS, last paragraph)."""
+"""What a database behind PostgREST needs before a service's own migration can run."""
 
 from typing import List
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the bulkhead.stack authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is expected of a database, held against what it holds. "All tables exist" proves nothing (STACK_FACTS 8)."""
+"""What is expected of a database, held against what it holds. "All tables exist" proves nothing."""
 
 from typing import List
 

@@ -158,7 +158,6 @@ def _isolate(platform: Mapping[str, Any]) -> List[Thing]:
                 "journal": options["journal"],
                 "connection": connection(platform, database["cluster"]),
                 "safety": _safety(platform, key, database),
-                "switched_by": [name for name, item in platform["postgrest"].items() if item["database"] == key],
             }
         )
     return result
@@ -196,6 +195,8 @@ def _postgrest(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List
         )
         if instance.get("extends"):
             config["extends"] = instance["extends"]
+        if instance.get("files") and instance["mode"] == "override":
+            config["override_path"] = config["files"][-1]
         entry: Thing = {
             "name": name,
             "key": instance["database"],
@@ -203,7 +204,6 @@ def _postgrest(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List
             "up": _up(instance, [instance["service"]]),
             "connection": connection(platform, database["cluster"]),
             "journal": journal_path(platform, instance["database"]),
-            "ready_url": instance.get("ready_url"),
             "probe": _probe(instance),
             "gateway": _gateway(instance),
             "switches": _switches(instance, users, profiles),
@@ -298,8 +298,8 @@ def _question(container: str, reaches_host: bool, variables: List[str]) -> Thing
 
 
 def _audit(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Thing:
-    used = {item.get("profile") for item in platform["services"].values()}
-    tenants = {name: profile["owns"] for name, profile in profiles.items() if name in used and profile.get("owns")}
+    # Whose a table is doesn't depend on what is described: Supabase's schemas are its own wherever they are found.
+    tenants = {name: profile["owns"] for name, profile in profiles.items() if profile.get("owns")}
     services = []
     for name, service in platform["services"].items():
         variable = (profiles.get(service.get("profile")) or {}).get("rest_url_variable")

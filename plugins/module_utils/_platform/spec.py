@@ -136,7 +136,6 @@ POSTGREST = {
     "database": Field(required=True),
     "mode": Field(choices=("override", "inline"), default="override"),
     "settings": Field("dict"),
-    "ready_url": Field(),
     "gateway": Field("dict", fields=GATEWAY),
     "probe": Field("dict", fields=PROBE),
 }

@@ -169,6 +169,10 @@ def _check_references(platform: Mapping[str, Any], profiles: Mapping[str, Any], 
             _refer("services.%s.profile" % name, service.get("profile"), "profile", profiles, mistakes)
     for name, instance in _things(platform, "postgrest").items():
         _refer("postgrest.%s.database" % name, instance.get("database"), "database", databases, mistakes)
+        if instance.get("files") and instance.get("mode") == "override" and len(instance["files"]) < 2:
+            mistakes.append(
+                "postgrest.%s.files: Compose reads just these; name the override file as the last of them." % name
+            )
 
 
 def _check_clusters(platform: Mapping[str, Any], mistakes: List[str]) -> None:

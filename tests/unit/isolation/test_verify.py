@@ -47,7 +47,7 @@ def test_extensions_are_looked_at() -> None:
 
 
 def test_eleven_tables_alone_prove_nothing() -> None:
-    # STACK_FACTS 8: a migration that failed 14 times still made all its tables.
+    # A migration that failed 14 times still made all its tables.
     tables = tuple("archon_%d" % number for number in range(11))
     wanted = Wanted("archon_db", "archon", expect=Expectation(tables, 18, (), {"archon_0": 45}))
     assert len(differences(wanted, Content(tables=tables, policies=0, rows={"archon_0": 0}))) == 2

@@ -200,20 +200,17 @@ def test_an_isolation_is_the_modules_options(phases: Dict[str, Any]) -> None:
     assert options["journal"] == archon["journal"] == "/var/lib/bulkhead/journal/archon.jsonl"
     assert options["owner_password_file"] == "/var/lib/bulkhead/secrets/archon.password"
     assert "owner_password" not in options
-    assert archon["switched_by"] == ["archon"]
     assert lonely["options"]["owner_password"] == "hunter2"
     assert "owner_password_file" not in lonely["options"]
     assert "legacy" not in lonely["options"]
-    assert lonely["switched_by"] == []
     assert lonely["connection"] == connection(validate(DESCRIPTION, PROFILES), "other")
 
 
 def test_everything_that_will_be_touched_is_dumped_before(phases: Dict[str, Any]) -> None:
     archon, lonely = phases["isolate"]
     assert [(item["database"], item["dest"], item.get("data_only_tables")) for item in archon["safety"]] == [
-        ("postgres", "/backups/before-isolation/postgres", None),
+        ("postgres", "/backups/before-isolation/postgres", ["public.archon_*"]),
         ("archon_db", "/backups/before-isolation/archon", None),
-        ("postgres", "/backups/before-isolation/postgres-legacy-of-archon", ["public.archon_*"]),
     ]
     assert [item["database"] for item in lonely["safety"]] == ["lonely"]
     for item in archon["safety"]:
@@ -254,6 +251,13 @@ def test_an_instance_with_its_gateway_and_its_proof(phases: Dict[str, Any]) -> N
     assert archon["health"] == [{"name": "archon-server", "url": "http://localhost:8181/health"}]
     assert archon["journal"] == "/var/lib/bulkhead/journal/archon.jsonl"
     assert archon["isolation"]["database"] == "archon_db"
+
+
+def test_where_compose_files_are_named_the_last_is_the_override() -> None:
+    instance = dict(DESCRIPTION["postgrest"]["archon"], files=["docker-compose.yml", "mine/override.yml"])
+    platform = validate(dict(DESCRIPTION, postgrest={"archon": instance}), PROFILES)
+    (archon,) = project(platform, PROFILES)["postgrest"]
+    assert archon["config"]["override_path"] == "/srv/supabase/mine/override.yml"
 
 
 def test_only_services_whose_variable_is_known_are_switched(phases: Dict[str, Any]) -> None:
@@ -300,8 +304,8 @@ def test_only_databases_with_a_schedule_are_backed_up(phases: Dict[str, Any]) ->
 def test_what_the_audit_looks_at(phases: Dict[str, Any]) -> None:
     audit = phases["audit"]
     assert [item["name"] for item in audit["clusters"]] == ["main", "other", "near"]
-    # n8n runs nowhere here: its tables are nobody's.
-    assert set(audit["tenants"]) == {"archon", "supabase"}
+    # n8n isn't described here; its tables are its own all the same.
+    assert set(audit["tenants"]) == {"archon", "n8n", "supabase"}
     assert audit["databases"]["archon"] == {
         "name": "archon_db",
         "cluster": "main",
@@ -317,13 +321,13 @@ def test_what_the_audit_looks_at(phases: Dict[str, Any]) -> None:
 
 def test_the_audit_asks_services_first_and_then_instances(phases: Dict[str, Any]) -> None:
     audit = phases["audit"]
-    assert audit["questions"] == [
-        {"container": "supabase", "variables": []},
-        {"container": "archon-1", "variables": ["SUPABASE_URL"]},
-        {"container": "archon-mcp", "variables": ["SUPABASE_URL"]},
-        {"container": "other-mcp", "variables": []},
-        {"container": "rest"},
-        {"container": "supabase-rest-archon"},
+    assert [(item["container"], item.get("variables") or []) for item in audit["questions"]] == [
+        ("supabase", []),
+        ("archon-1", ["SUPABASE_URL"]),
+        ("archon-mcp", ["SUPABASE_URL"]),
+        ("other-mcp", []),
+        ("rest", []),
+        ("supabase-rest-archon", []),
     ]
     assert [item["name"] for item in audit["services"]] == list(DESCRIPTION["services"])
     assert audit["instances"] == [

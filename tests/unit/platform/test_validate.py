@@ -170,13 +170,10 @@ def test_what_was_meant_is_said(path: str, value: Any, mistake: str) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        ("clusters", None, "clusters: is missing."),
-        ("clusters", [], "clusters: must be a mapping of named things."),
         ("clusters/main", {}, "clusters.main: name either container, or host (or unix_socket)."),
         ("clusters/main/host", "db", "clusters.main: name either container, or host (or unix_socket)."),
         ("clusters/main/port", "many", "clusters.main.port: must be a whole number, not 'many'."),
         ("clusters/main/port", True, "clusters.main.port: must be a whole number, not True."),
-        ("databases", ["archon_db"], "databases: must be a mapping of named things."),
         ("databases/archon_db", "yes", "databases.archon_db: must be a mapping, not str."),
         ("databases/archon_db/adopt", "maybe", "databases.archon_db.adopt: must be true or false, not 'maybe'."),
         ("databases/archon_db/owner", ["a"], "databases.archon_db.owner: must be a text, not ['a']."),
@@ -214,6 +211,18 @@ def test_what_was_meant_is_said(path: str, value: Any, mistake: str) -> None:
 )
 def test_one_mistake(path: str, value: Any, says: str) -> None:
     assert mistakes_of(changed(path, value)) == [says]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("clusters", None, "clusters: is missing."),
+        ("clusters", [], "clusters: must be a mapping of named things."),
+        ("databases", ["archon_db"], "databases: must be a mapping of named things."),
+    ],
+)
+def test_a_whole_kind_that_can_not_be_read_comes_first(path: str, value: Any, says: str) -> None:
+    assert mistakes_of(changed(path, value))[0] == says
 
 
 @pytest.mark.parametrize("description", [None, [], "clusters", 3])
