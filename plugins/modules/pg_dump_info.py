@@ -12,18 +12,8 @@ author: bulkhead.stack authors (@bulkhead-stack)
 description:
   - Reads the folders that M(bulkhead.stack.pg_dump_rotate) writes. Neither a server nor a container engine is asked.
 extends_documentation_fragment:
-  - ansible.builtin.action_common_attributes
-attributes:
-  check_mode:
-    support: full
-    details:
-      - Nothing is ever changed.
-  diff_mode:
-    support: none
-    details:
-      - Nothing is ever changed.
-  platform:
-    platforms: posix
+  - bulkhead.stack.attributes
+  - bulkhead.stack.attributes.info
 options:
   folders:
     description:

@@ -20,7 +20,7 @@ description:
   - What a run that was killed has left is removed by the next one that has something to do.
 extends_documentation_fragment:
   - bulkhead.stack.connection
-  - ansible.builtin.action_common_attributes
+  - bulkhead.stack.attributes
 attributes:
   check_mode:
     support: full
@@ -30,8 +30,10 @@ attributes:
     support: full
     details:
       - One line for each copy (dump, manifest and globals) that is added or removed.
-  platform:
-    platforms: posix
+  idempotent:
+    support: partial
+    details:
+      - With a schedule a second run changes nothing until the next dump is due. Without one every call takes a dump.
 options:
   database:
     description:

@@ -192,6 +192,7 @@ def test_a_run_that_is_killed_between_phases_is_finished_by_the_next(stack: Any)
 
 
 def test_audit_with_a_role_that_may_only_read(stack: Any) -> None:
+    """The playbook bulkhead.stack.audit needs no right to write."""
     stack.sql("postgres", "CREATE ROLE auditor LOGIN PASSWORD 'reads-only'")
     stack.sql("postgres", "GRANT CONNECT ON DATABASE archon_db TO auditor")
     stack.sql("postgres", "GRANT pg_read_all_stats TO auditor")

@@ -125,7 +125,18 @@ def test_postgrest_config(call: Any, stack: Any) -> None:
         "extends": "rest",
         "container_name": "supabase-ai-rest-archon",
     }
-    done = four_runs(call, stack, "postgrest_config", mode="override", database="archon_db", **options)
+    settings = {"db-schemas": "public"}
+    done = four_runs(
+        call, stack, "postgrest_config", mode="override", database="archon_db", settings=settings, **options
+    )
+        call,
+        stack,
+        "postgrest_config",
+        mode="override",
+        database="archon_db",
+        settings={"db-schemas": "public"},
+        **options,
+    )
     assert "archon_db" in pathlib.Path(done["path_written"]).read_text()
     assert done["pending"] is True
     misspelt = call("postgrest_config", path=str(path), service="rest", settings={"db-schemass": "public"})
@@ -161,7 +172,10 @@ def test_postgrest_probe_info(call: Any, stack: Any) -> None:
         "apikey_file": str(stack.folder / "supabase" / ".env"),
         "apikey_variable": "SERVICE_ROLE_KEY",
     }
-    assert call("postgrest_probe_info", database="archon_db", **options).get("failed") is not True
+    assert (
+        call("postgrest_probe_info", database="archon_db", settings={"db-schemas": "public"}, **options).get("failed")
+        is not True
+    )
     wrong = call("postgrest_probe_info", database="postgres", timeout=1, **options)
     assert "The instance is connected to archon_db, not to postgres" in wrong["msg"]
 

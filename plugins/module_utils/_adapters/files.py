@@ -95,15 +95,18 @@ def make_private_folder(path: str) -> None:
 
 def append_json_line(path: str, entry: Dict[str, Any]) -> None:
     """Append one JSON line to a file 0600, synced: it is there after a power cut, or not at all."""
-    make_private_folder(os.path.dirname(path))
+    folder = os.path.dirname(os.path.abspath(path))
+    make_private_folder(folder)
     line = (json.dumps(entry, sort_keys=True) + "\n").encode("utf-8")
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(handle, line)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        with open(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "r+b") as stream:
+            # A line that a power cut left half-written must not swallow this one.
+            if stream.seek(0, os.SEEK_END) and (stream.seek(-1, os.SEEK_END), stream.read(1))[1] != b"\n":
+                line = b"\n" + line
+            stream.write(line)
+            stream.flush()
+            os.fsync(stream.fileno())
+        sync_folder(folder)
     except OSError as error:
         raise OutsideError("%s can't be written: %s." % (path, _reason(error))) from error
 

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .._core.errors import ConflictError, OutsideError
-from .._core.sql import Sql
+from .._core.sql import Sql, quoted_name
 from .compose_cli import ComposeCli, Project
 from .docker import Docker
 from .files import read_bytes, read_bytes_or_none, sha256, write_atomically
@@ -37,19 +37,31 @@ class HostHands:
         """Run one statement; our own connection to a database that goes away is closed first."""
         if statement.text.startswith(("DROP DATABASE", "ALTER DATABASE")):
             self._postgres.disconnect(str(statement.names[0]))
+        # An undo that is repeated finds databases gone that it has dropped before: there is nothing left to take back.
+        if statement.database and not self._database_exists(statement.database):
+            return
+        if " ON DATABASE {}" in statement.text or statement.text.startswith("ALTER DATABASE"):
+            if not self._database_exists(str(statement.names[0])):
+                return
         self._postgres.execute(statement)
+
+    def _database_exists(self, database: str) -> bool:
+        found = self._postgres.value(
+            Sql("SELECT true FROM pg_catalog.pg_database WHERE datname = %s", values=(database,))
+        )
+        return bool(found)
 
     def rows_of(self, database: str, tables: Sequence[str]) -> Mapping[str, int]:
         """Return the rows of those tables that are there; a database that is gone has none to lose."""
-        exists = self._postgres.value(
-            Sql("SELECT true FROM pg_catalog.pg_database WHERE datname = %s", values=(database,))
-        )
-        if not exists:
+        if not self._database_exists(database):
             return {}
         counts: Dict[str, int] = {}
         for table in tables:
             schema, dot, name = table.partition(".")
             qualified = (schema, name) if dot else ("public", table)
+            there = "SELECT to_regclass(%s) IS NOT NULL"
+            if not self._postgres.value(Sql(there, values=(quoted_name(qualified),), database=database)):
+                continue
             counts[table] = self._postgres.value(Sql("SELECT count(*) FROM {}", (qualified,), database=database))
         return counts
 

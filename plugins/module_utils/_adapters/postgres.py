@@ -294,7 +294,12 @@ class Transaction:
 
 def compose(statement: Sql) -> Any:
     """Return the statement as psycopg2.sql composes it: identifiers quoted by the library."""
-    names = [pg_sql.Identifier(name) if isinstance(name, str) else pg_sql.Identifier(*name) for name in statement.names]
+    # psycopg2 doesn't double a percent sign in an identifier, and reads it as a placeholder where there are values.
+    mark = "%%" if statement.values else "%"
+    names = [
+        pg_sql.Identifier(*(part.replace("%", mark) for part in ((name,) if isinstance(name, str) else name)))
+        for name in statement.names
+    ]
     return pg_sql.SQL(statement.text).format(*names)
 
 

@@ -102,8 +102,9 @@ def judge(tables: List[Dict[str, Any]], tenants: Mapping[str, Mapping[str, Any]]
         reasons = ["%s and %s go down together: one DROP DATABASE destroys both" % (platforms[0], ", ".join(guests))]
     elif len(counts) > 1:
         verdict, reasons = "shared", ["%s lie in one database" % " and ".join(sorted(counts))]
-    elif guests and unclaimed:
-        verdict, reasons = "shared", ["%d tables of nobody known lie beside %s" % (unclaimed, guests[0])]
+    elif counts and unclaimed:
+        known = next(iter(counts))
+        verdict, reasons = "shared", ["%d tables of nobody known lie beside %s" % (unclaimed, known)]
     else:
         verdict = "contained"
         reasons = ["only %s lies here" % (next(iter(counts)) if counts else "one service")]

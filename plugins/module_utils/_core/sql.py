@@ -7,6 +7,7 @@ A domain must not import psycopg2, so a statement is a constant text with ``{}``
 and ``%s`` for each value; the adapter turns it into ``psycopg2.sql`` objects.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any, Dict, List, Tuple, Union
 
@@ -61,14 +62,17 @@ class Sql:
 
     def display(self) -> str:
         """Return the statement as a person would type it, secrets masked."""
-        text = self.text.replace("{{", "\1").replace("}}", "\2").replace("{}", "\0")
-        for name in self.names:
-            text = text.replace("\0", quoted_name(name), 1)
-        parts = text.split("%s")
-        shown = parts[0]
-        for value, rest in zip(self.values, parts[1:]):
-            shown += quoted_value(value) + rest
-        return shown.replace("\1", "{").replace("\2", "}")
+        names, values = iter(self.names), iter(self.values)
+
+        def fill(found: "re.Match[str]") -> str:
+            mark = found.group(0)
+            if mark == "{}":
+                return quoted_name(next(names))
+            if mark == "%s" and self.values:
+                return quoted_value(next(values))
+            return mark if mark == "%s" else mark[0]
+
+        return re.sub(r"\{\{|\}\}|\{\}|%s" + ("|%%" if self.values else ""), fill, self.text)
 
     def to_json(self) -> Dict[str, Any]:
         """Return the statement for a journal. Raises ValueError where it holds a secret: journals never do."""

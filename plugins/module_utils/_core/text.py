@@ -4,6 +4,7 @@
 """Durations, sizes, times and near misses as text."""
 
 import difflib
+import math
 import re
 from datetime import datetime, timezone
 from typing import Iterable, Optional, Union
@@ -11,7 +12,7 @@ from typing import Iterable, Optional, Union
 from .errors import InputError
 
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_DURATION = re.compile(r"(\d+)\s*([smhdw])")
+_DURATION = re.compile(r"([0-9]+)\s*([smhdw])")
 
 
 def parse_duration(text: Union[str, int, float]) -> int:
@@ -26,10 +27,10 @@ def parse_duration(text: Union[str, int, float]) -> int:
     if isinstance(text, bool) or text is None:
         raise InputError("%r is no duration." % (text,), "Write it like 30m, 6h, 7d or 1h30m.")
     if isinstance(text, (int, float)):
-        seconds = int(text)
+        seconds = int(text) if math.isfinite(text) else 0
     else:
         cleaned = text.strip().lower()
-        if cleaned.isdigit():
+        if cleaned.isascii() and cleaned.isdigit():
             seconds = int(cleaned)
         elif _DURATION.sub("", cleaned).strip():
             raise InputError("%r is no duration." % text, "Write it like 30m, 6h, 7d or 1h30m.")

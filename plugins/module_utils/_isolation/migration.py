@@ -15,17 +15,23 @@ from .verify import differences
 # What breaks `psql -1`: PostgreSQL's documentation of each command says "cannot be executed inside a transaction
 # block", or it ends the transaction itself.
 _FORBIDDEN = re.compile(
-    r"^(BEGIN|START\s+TRANSACTION|COMMIT|END|ROLLBACK|ABORT|PREPARE\s+TRANSACTION|VACUUM|ALTER\s+SYSTEM"
+    r"^(BEGIN(?!\s+ATOMIC)|START\s+TRANSACTION|COMMIT|END|ROLLBACK|ABORT|PREPARE\s+TRANSACTION|VACUUM|ALTER\s+SYSTEM"
     r"|(CREATE|DROP)\s+(DATABASE|TABLESPACE)|(CREATE|DROP)\s+(UNIQUE\s+)?INDEX\s+CONCURRENTLY"
-    r"|REINDEX\s.*CONCURRENTLY|REFRESH\s+MATERIALIZED\s+VIEW\s+CONCURRENTLY)\b(?!\s+TO\b)",
+    r"|REINDEX\s.*CONCURRENTLY|ALTER\s+TABLE\s.*\sDETACH\s+PARTITION\s.*CONCURRENTLY)\b(?!(\s+(WORK|TRANSACTION))?\s+TO\b)",
     re.IGNORECASE | re.DOTALL,
 )
-_META_COMMAND = re.compile(r"^\\(c|connect|i|ir|include|include_relative|!|copy)\b", re.MULTILINE)
+# What lets psql leave the file, the connection or ON_ERROR_STOP, or run something that we haven't read.
+_META_COMMAND = re.compile(r"\\(!|(?:connect|copy|c|include_relative|include|ir|i|gexec|set|unset)\b)")
+_BODY_BEGINS = re.compile(r"\bBEGIN\s+ATOMIC\b", re.IGNORECASE)
+_BODY_ENDS = re.compile(r"^\s*END\s*$", re.IGNORECASE)
+_COPY_FROM_STDIN = re.compile(r"^COPY\b.*\bFROM\s+STDIN\b", re.IGNORECASE | re.DOTALL)
+_COPY_ENDS = re.compile(r"^\\\.[ \t]*$", re.MULTILINE)
 # Everything that can hide a semicolon or a keyword: comments, strings, quoted names, dollar quotes.
 _TOKEN = re.compile(
-    r"""--[^\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$(?:[A-Za-z_]\w*)?\$).*?\1|;""",
+    r"""--[^\n]*|/\*|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|(\$(?:[A-Za-z_]\w*)?\$).*?\1|;""",
     re.DOTALL,
 )
+_COMMENT_MARK = re.compile(r"/\*|\*/")
 
 
 def read_migration(name: str, data: bytes) -> Migration:
@@ -54,35 +60,66 @@ def read_migration(name: str, data: bytes) -> Migration:
                 % (name, line, " ".join(statement.split())[:80]),
                 "Take it out of the file, or run this file by hand beforehand.",
             )
-    found = _META_COMMAND.search(text)
-    if found:
-        line = text.count("\n", 0, found.start()) + 1
-        raise InputError(
-            "Migration %s, line %d, leaves the file or the connection: `%s`." % (name, line, found.group(0)),
-            "Write the SQL out instead.",
-        )
+        found = _META_COMMAND.search(statement)
+        if found:
+            raise InputError(
+                "Migration %s, line %d, leaves the file or the connection: `%s`." % (name, line, found.group(0)),
+                "Write the SQL out instead.",
+            )
     return Migration(name, normalised, hashlib.sha256(normalised).hexdigest())
 
 
 def statements(text: str) -> Iterator[Tuple[int, str]]:
-    """Yield line and text of each statement, comments and quoted parts blanked."""
+    """Yield line and text of each statement, comments and quoted parts blanked, rows of COPY left out."""
     parts: List[str] = []
-    position = 0
-    line = 1
-    for token in _TOKEN.finditer(text):
-        parts.append(text[position : token.start()])
-        position = token.end()
-        if token.group(0) != ";":
+    begin = position = 0
+    while True:
+        token = _TOKEN.search(text, position)
+        parts.append(text[position : token.start() if token else len(text)])
+        if token is not None and token.group(0) != ";":
+            position = _comment_end(text, token.start()) if token.group(0) == "/*" else token.end()
             parts.append(" " if token.group(0).startswith(("--", "/*")) else "''")
             continue
         statement = "".join(parts)
+        inside_body = _BODY_BEGINS.search(statement) and not _BODY_ENDS.match(statement.rpartition("\0")[2])
+        if token is not None and inside_body:
+            parts.append("\0")
+            position = token.end()
+            continue
         if statement.strip():
-            yield line, statement.strip()
-        parts = []
-        line = text.count("\n", 0, position) + 1
-    rest = "".join(parts) + text[position:]
-    if rest.strip():
-        yield line, rest.strip()
+            first = begin + _leading(text[begin:])
+            yield text.count("\n", 0, first) + 1, statement.replace("\0", ";").strip()
+        if token is None:
+            return
+        position = token.end()
+        if _COPY_FROM_STDIN.match(statement.strip()):
+            data = _COPY_ENDS.search(text, position)
+            position = data.end() if data else len(text)
+        parts, begin = [], position
+
+
+def _comment_end(text: str, start: int) -> int:
+    """Return where a comment ends that begins here: Postgres nests them."""
+    depth = 0
+    for mark in _COMMENT_MARK.finditer(text, start):
+        depth += 1 if mark.group(0) == "/*" else -1
+        if not depth:
+            return mark.end()
+    return len(text)
+
+
+def _leading(text: str) -> int:
+    """Return how many characters of blanks and comments come before a statement."""
+    position = 0
+    while True:
+        blank = len(text) - len(text[position:].lstrip())
+        if text.startswith("--", blank):
+            newline = text.find("\n", blank)
+            position = len(text) if newline < 0 else newline
+        elif text.startswith("/*", blank):
+            position = _comment_end(text, blank)
+        else:
+            return blank
 
 
 def pending(wanted: Wanted, content: Content) -> Tuple[List[Migration], List[Migration], List[str]]:

@@ -180,7 +180,9 @@ def _connect(wanted: Wanted, state: State) -> Optional[Change]:
     undo: List[Sql] = []
     if _PUBLIC in connect | temporary:
         statements.append(Sql("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC", (name,)))
-        undo.append(Sql("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC", (name,)))
+        for privilege, holders in (("CONNECT", connect), ("TEMPORARY", temporary)):
+            if _PUBLIC in holders:
+                undo.append(Sql("GRANT %s ON DATABASE {} TO PUBLIC" % privilege, (name,)))
     for role in granted:
         statements.append(Sql("GRANT CONNECT ON DATABASE {} TO {}", (name, role)))
         undo.insert(0, Sql("REVOKE CONNECT ON DATABASE {} FROM {}", (name, role)))

@@ -128,12 +128,17 @@ def undo(entries: Sequence[Entry], hands: Hands) -> Dict[str, List[str]]:
 
 
 def _set_aside(entries: Sequence[Entry], hands: Hands, report: Dict[str, List[str]]) -> Dict[str, Entry]:
-    """Rename databases that got rows since they were filled: dropping them would lose those."""
+    """Rename databases that got rows since they were filled: dropping them would lose those.
+
+    A database of which that can't be told is left alone as it is.
+    """
     newest: Dict[str, Entry] = {entry["database"]: entry for entry in entries if entry.get("kind") == "fingerprint"}
     aside = {}
     for database, entry in newest.items():
-        rows = dict(hands.rows_of(database, list(entry["rows"])))
-        if rows and rows != entry["rows"]:
+        try:
+            rows = dict(hands.rows_of(database, list(entry["rows"])))
+            if not rows or rows == entry["rows"]:
+                continue
             name = hands.set_aside(database)
             aside[database] = entry
             report["kept"].append("database %s, which got rows since it was filled, is kept as %s" % (database, name))
@@ -141,15 +146,16 @@ def _set_aside(entries: Sequence[Entry], hands: Hands, report: Dict[str, List[st
                 hands.execute(
                     Sql("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0", (database, entry["owner"]))
                 )
+        except BulkheadError as error:
+            aside[database] = entry
+            report["left"].append("database %s: %s" % (database, error))
     return aside
 
 
 def _undo_sql(entry: Entry, hands: Hands, aside: Mapping[str, Entry]) -> None:
     for data in entry["undo"]:
         statement = Sql.from_json(data)
-        # What was put aside isn't emptied, and its owner still owns it.
-        if statement.database in aside or (
-            aside and statement.text.startswith(("DROP DATABASE", "DROP ROLE", "ALTER DATABASE"))
-        ):
-            continue
-        hands.execute(statement)
+        # What was put aside isn't emptied or handed over, and its owner still owns it.
+        concerned = statement.database in aside or any(name in aside for name in statement.names)
+        if not concerned and not (aside and statement.text.startswith("DROP ROLE")):
+            hands.execute(statement)

@@ -310,7 +310,7 @@ def _audit(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Thing:
                 "reaches_host": service["reaches_host"],
                 "health_url": service.get("health_url"),
                 "profile": service.get("profile"),
-                "database": service.get("database"),
+                "database": database_name(platform, service["database"]) if service.get("database") else None,
                 "variables": [variable] if variable else [],
             }
         )

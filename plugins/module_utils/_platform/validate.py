@@ -123,7 +123,7 @@ def _read_scalar(field: Field, value: Any, where: str, mistakes: List[str]) -> A
     elif field.kind == "int":
         if isinstance(value, int) and not isinstance(value, bool):
             return value
-        if isinstance(value, str) and value.strip().isdigit():
+        if isinstance(value, str) and value.isascii() and value.strip().isdigit():
             return int(value)
     elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
         text = str(value)
@@ -184,7 +184,7 @@ def _check_clusters(platform: Mapping[str, Any], mistakes: List[str]) -> None:
 def _check_databases(platform: Mapping[str, Any], mistakes: List[str]) -> None:
     for name, database in _things(platform, "databases").items():
         actual = database.get("name") or name
-        if "/" in actual or ".." in actual or "\0" in actual:
+        if any(mark in word for mark in ("/", "..", "\0") for word in (actual, name)):
             mistakes.append("databases.%s: a name with a slash or two dots can't name a backup folder." % name)
         if len(actual.encode("utf-8")) > 63:
             mistakes.append("databases.%s: Postgres cuts names after 63 bytes; this one has more." % name)
@@ -193,6 +193,9 @@ def _check_databases(platform: Mapping[str, Any], mistakes: List[str]) -> None:
                 if database.get(field):
                     mistakes.append("databases.%s.owner: is missing, and %s needs one." % (name, field))
                     break
+        for table, least in ((database.get("expect") or {}).get("rows") or {}).items():
+            if not isinstance(least, int) or isinstance(least, bool):
+                mistakes.append("databases.%s.expect.rows.%s: must be a whole number, not %r." % (name, table, least))
         retention = (database.get("backup") or {}).get("retention")
         if isinstance(retention, dict):
             if not any(retention.get(rule) for rule in retention):

@@ -224,7 +224,10 @@ def test_an_empty_database_of_another_owner_is_handed_over_when_that_is_wanted()
     assert (owner.before, owner.after) == ("owner postgres", "owner archon")
     assert displayed(owner) == ['ALTER DATABASE "archon_db" OWNER TO "archon"']
     assert undone(owner) == ['ALTER DATABASE "archon_db" OWNER TO "postgres"']
-    assert undone(connect) == ['GRANT CONNECT, TEMPORARY ON DATABASE "archon_db" TO PUBLIC']
+    assert undone(connect) == [
+        'GRANT CONNECT ON DATABASE "archon_db" TO PUBLIC',
+        'GRANT TEMPORARY ON DATABASE "archon_db" TO PUBLIC',
+    ]
     for change in plan:
         assert not any("DROP DATABASE" in text for text in undone(change))
 
@@ -465,3 +468,9 @@ def test_no_password_stands_in_what_is_shown_or_journalled() -> None:
     for change in plan:
         for statement in change.undo:
             assert statement.to_json()
+
+
+def test_only_what_public_held_is_given_back() -> None:
+    held = database(temporary=("", "archon"))
+    (change,) = plan_of(wanted(), state(held, roles=(ARCHON,)))
+    assert undone(change) == ['GRANT TEMPORARY ON DATABASE "archon_db" TO PUBLIC']
