@@ -129,14 +129,6 @@ def test_postgrest_config(call: Any, stack: Any) -> None:
     done = four_runs(
         call, stack, "postgrest_config", mode="override", database="archon_db", settings=settings, **options
     )
-        call,
-        stack,
-        "postgrest_config",
-        mode="override",
-        database="archon_db",
-        settings={"db-schemas": "public"},
-        **options,
-    )
     assert "archon_db" in pathlib.Path(done["path_written"]).read_text()
     assert done["pending"] is True
     misspelt = call("postgrest_config", path=str(path), service="rest", settings={"db-schemass": "public"})
