@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """The demo's stand-in for Archon: its four services, as small as they can be and still fail as the real ones do.
 
     archon_demo.py server | mcp | agents | ui     serve it

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """A small double of PostgREST. This is NOT PostgREST.
 
 Scenarios need something that fails, retries, reloads and answers as PostgREST does, and no package registry ships the
@@ -324,7 +323,7 @@ def read_database_settings(connection: Any) -> dict[str, str]:
             " WHERE s.setdatabase = 0 OR d.datname = current_database() ORDER BY s.setdatabase"
         )
         pairs = (row[0].partition("=") for row in cursor.fetchall())
-        return {name[6:]: value for name, _, value in pairs if name.startswith("pgrst.")}
+        return {name[6:]: value for name, _mark, value in pairs if name.startswith("pgrst.")}
 
 
 def read_tables(connection: Any, schemas: list[str]) -> Tables:
@@ -728,7 +727,7 @@ class Request:
         return self.transaction(role, schema, lambda cursor: self.write(cursor, statement, query, name))
 
     def role(self) -> str:
-        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        scheme, _space, token = self.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             self.claims = claims_of(token.strip(), self.settings)
             role = self.claims.get("role")

@@ -24,7 +24,7 @@ options:
     type: dict
     required: true
   profiles:
-    description: What is known of programs wherever they run, by name. The role M(bulkhead.stack.platform#role) brings
+    description: What is known of programs wherever they run, by name. The role P(bulkhead.stack.platform#role) brings
       them.
     type: dict
     default: {}

@@ -51,6 +51,7 @@ class Stack:
             stderr=subprocess.STDOUT,
             text=True,
             timeout=300,
+            check=False,
         )
 
     def command(self, name: str, *arguments: str, platform: dict[str, Any] | None = None) -> list[str]:

@@ -29,7 +29,7 @@ def call(stack: Any, tmp_path: pathlib.Path) -> Any:
         )
         environment = dict(stack.environment, PYTHONPATH=stack.environment["ANSIBLE_COLLECTIONS_PATH"])
         command = [sys.executable, "-m", f"{MODULES}.{module}", str(path)]
-        process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
         assert process.stdout.strip(), process.stderr
         result: dict[str, Any] = json.loads(process.stdout)
         return result

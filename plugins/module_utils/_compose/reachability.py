@@ -19,7 +19,7 @@ PYTHON_CONNECT = (
 )
 PYTHON_HTTP = (
     "import sys,urllib.request,urllib.error\n"
-    "try: print(urllib.request.urlopen(sys.argv[1],timeout=10).getcode())\n"
+    "try: print(urllib.request.build_opener().open(sys.argv[1],timeout=10).getcode())\n"
     "except urllib.error.HTTPError as error: print(error.code)\n"
     "except Exception as error: sys.exit(str(error))"
 )

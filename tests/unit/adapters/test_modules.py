@@ -33,6 +33,7 @@ def run(tmp_path: pathlib.Path) -> Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            check=False,
         )
         arguments.unlink()
         assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
