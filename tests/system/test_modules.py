@@ -164,10 +164,7 @@ def test_postgrest_probe_info(call: Any, stack: Any) -> None:
         "apikey_file": str(stack.folder / "supabase" / ".env"),
         "apikey_variable": "SERVICE_ROLE_KEY",
     }
-    assert (
-        call("postgrest_probe_info", database="archon_db", settings={"db-schemas": "public"}, **options).get("failed")
-        is not True
-    )
+    assert call("postgrest_probe_info", database="archon_db", **options).get("failed") is not True
     wrong = call("postgrest_probe_info", database="postgres", timeout=1, **options)
     assert "The instance is connected to archon_db, not to postgres" in wrong["msg"]
 
