@@ -195,6 +195,9 @@ def _postgrest(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List
         )
         if instance.get("extends"):
             config["extends"] = instance["extends"]
+            # The instance that it is based on serves schemas which a service's own database hasn't (Supabase: storage).
+            if not {"db-schemas", "PGRST_DB_SCHEMAS"} & set(config["settings"]):
+                config["settings"] = dict(config["settings"], **{"db-schemas": "public"})
         if instance.get("files") and instance["mode"] == "override":
             config["override_path"] = config["files"][-1]
         entry: Thing = {

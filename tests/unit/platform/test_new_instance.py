@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a second PostgREST instance gets where the description leaves it open, and what is refused."""
+
+from typing import Any, Dict
+
+import pytest
+
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import DescriptionError
+from ansible_collections.bulkhead.stack.plugins.module_utils._platform.projections import project
+from ansible_collections.bulkhead.stack.plugins.module_utils._platform.validate import validate
+
+COMPOSE = "/srv/supabase/docker-compose.yml"
+
+
+def config(**instance: Any) -> Dict[str, Any]:
+    """Return the options of postgrest_config for one second instance."""
+    described = {
+        "clusters": {"main": {"container": "db"}},
+        "databases": {"archon_db": {"cluster": "main"}},
+        "services": {"archon": {"compose_file": "/srv/archon/compose.yml", "postgrest": "archon"}},
+        "postgrest": {
+            "archon": {"compose_file": COMPOSE, "service": "rest-archon", "database": "archon_db", **instance},
+        },
+    }
+    found: Dict[str, Any] = project(validate(described), {})["postgrest"][0]["config"]
+    return found
+
+
+def test_a_second_instance_serves_public_only() -> None:
+    assert config(extends="rest")["settings"] == {"db-schemas": "public"}
+
+
+@pytest.mark.parametrize("name", ["db-schemas", "PGRST_DB_SCHEMAS"])
+def test_unless_the_description_says_otherwise(name: str) -> None:
+    assert config(extends="rest", settings={name: "api"})["settings"] == {name: "api"}
+
+
+def test_an_instance_that_is_there_keeps_its_schemas() -> None:
+    assert config()["settings"] == {}
+
+
+def test_the_override_file_is_the_last_of_the_files() -> None:
+    named = config(extends="rest", files=["docker-compose.yml", "archon.yml"])
+    assert named["override_path"] == "/srv/supabase/archon.yml"
+
+
+def test_files_without_an_override_file_are_refused() -> None:
+    with pytest.raises(DescriptionError, match="name the override file as the last of them"):
+        config(extends="rest", files=["docker-compose.yml"])
