@@ -243,4 +243,7 @@ def _clear(wanted: Wanted, state: State) -> Tuple[Sql, ...]:
     for extension, schema in sorted(state.content.extensions.items()):
         if schema == "public":
             statements.append(Sql("CREATE EXTENSION IF NOT EXISTS {} SCHEMA public", (extension,), database=name))
+    if wanted.prelude == "postgrest" and state.content.prelude:
+        # Its grants and default privileges on public went with that schema.
+        statements += prelude_content(wanted).statements
     return tuple(statements)

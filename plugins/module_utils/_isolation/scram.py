@@ -9,6 +9,7 @@ Format and arithmetic: RFC 5802 section 3, RFC 7677, and PostgreSQL's "pg_authid
 import base64
 import hashlib
 import hmac
+import unicodedata
 from typing import Optional
 
 ITERATIONS = 4096
@@ -16,7 +17,9 @@ ITERATIONS = 4096
 
 def make_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> str:
     """Return what rolpassword holds for this password: ``SCRAM-SHA-256$4096:<salt>$<stored key>:<server key>``."""
-    salted = hashlib.pbkdf2_hmac("sha256", password.encode("utf-8"), salt, iterations)
+    # What clients do before they answer: of SASLprep (RFC 4013) this is the part that changes characters.
+    prepared = unicodedata.normalize("NFKC", password)
+    salted = hashlib.pbkdf2_hmac("sha256", prepared.encode("utf-8"), salt, iterations)
     client_key = hmac.new(salted, b"Client Key", hashlib.sha256).digest()
     stored_key = hashlib.sha256(client_key).digest()
     server_key = hmac.new(salted, b"Server Key", hashlib.sha256).digest()

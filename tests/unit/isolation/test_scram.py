@@ -17,6 +17,11 @@ PENCIL = (
 )
 
 
+def test_a_password_is_prepared_as_a_client_prepares_it() -> None:
+    salt = b"0123456789abcdef"
+    assert make_verifier("\ufb01x", salt) == make_verifier("fix", salt)
+
+
 def test_the_example_of_the_rfc() -> None:
     assert make_verifier("pencil", SALT) == PENCIL
     assert make_verifier("pencil", SALT, 4096) == PENCIL
