@@ -247,27 +247,26 @@ def _gateway(instance: Thing) -> Optional[Thing]:
 
 
 def _switches(instance: Thing, users: Mapping[str, Thing], profiles: Mapping[str, Any]) -> List[Thing]:
-    """Return, for each compose project, which variable of which services is to hold the gateway's new URL."""
+    """Return, for each compose project and variable, the services in which it is to hold the gateway's new URL."""
     url = (instance.get("gateway") or {}).get("url")
-    result = []
-    for group in _by_project(users):
-        named = {
-            key: item
-            for key, item in group.items()
-            if ((profiles.get(str(item.get("profile"))) or {}).get("rest_url_variable"))
-        }
-        if not url or not named:
-            continue
-        first = next(iter(named.values()))
-        names = [_service_name(key, item) for key, item in named.items()]
-        result.append(
-            {
-                "compose": _compose(first),
-                "services": names,
-                "variables": {profiles[first["profile"]]["rest_url_variable"]: url},
-                "up": _up(first, names),
-            }
-        )
+    result: List[Thing] = []
+    for group in _by_project(users) if url else []:
+        readers: Dict[str, Dict[str, Thing]] = {}
+        for key, item in group.items():
+            variable = (profiles.get(str(item.get("profile"))) or {}).get("rest_url_variable")
+            if variable:
+                readers.setdefault(variable, {})[key] = item
+        for variable, named in readers.items():
+            first = next(iter(named.values()))
+            names = [_service_name(key, item) for key, item in named.items()]
+            result.append(
+                {
+                    "compose": _compose(first),
+                    "services": names,
+                    "variables": {variable: url},
+                    "up": _up(first, names),
+                }
+            )
     return result
 
 

@@ -49,3 +49,29 @@ def test_the_override_file_is_the_last_of_the_files() -> None:
 def test_files_without_an_override_file_are_refused() -> None:
     with pytest.raises(DescriptionError, match="name the override file as the last of them"):
         config(extends="rest", files=["docker-compose.yml"])
+
+
+def test_each_program_has_its_own_variable_changed() -> None:
+    compose = "/srv/all/compose.yml"
+    described = {
+        "clusters": {"main": {"container": "db"}},
+        "databases": {"archon_db": {"cluster": "main"}},
+        "services": {
+            "one": {"compose_file": compose, "postgrest": "archon", "profile": "archon"},
+            "two": {"compose_file": compose, "postgrest": "archon", "profile": "other"},
+        },
+        "postgrest": {
+            "archon": {
+                "compose_file": COMPOSE,
+                "service": "rest-archon",
+                "database": "archon_db",
+                "gateway": {"container": "gw", "file": "default.conf", "route": "/archon", "url": "http://gw/archon"},
+            },
+        },
+    }
+    profiles = {"archon": {"rest_url_variable": "SUPABASE_URL"}, "other": {"rest_url_variable": "API_URL"}}
+    switches = project(validate(described, profiles), profiles)["postgrest"][0]["switches"]
+    assert [(item["services"], item["variables"]) for item in switches] == [
+        (["one"], {"SUPABASE_URL": "http://gw/archon"}),
+        (["two"], {"API_URL": "http://gw/archon"}),
+    ]
