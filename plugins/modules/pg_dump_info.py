@@ -20,6 +20,11 @@ options:
       - Folder of each database's copies, by the database's name. A folder that isn't there yet holds no copies.
     type: dict
     required: true
+  names:
+    description:
+      - What the server calls a database, where O(folders) calls it otherwise; two clusters may each have a C(postgres).
+    type: dict
+    default: {}
   schedules:
     description:
       - Schedule of each database, by its name, as in O(bulkhead.stack.pg_dump_rotate#module:schedule).
@@ -145,6 +150,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "folders": {"type": "dict", "required": True},
+            "names": {"type": "dict", "default": {}},
             "schedules": {"type": "dict", "default": {}},
             "rpo": {"type": "dict", "default": {}},
             "timezone": {"type": "str", "default": "UTC"},

@@ -195,6 +195,8 @@ def test_pg_dump_rotate_and_info(call: Any, stack: Any) -> None:
     found = call("pg_dump_info", folders={"n8n_db": folder}, clock="2026-11-23T11:00:00Z")["newest_verified"]["n8n_db"]
     assert found["path"] == done["dump"]
     assert found["age_s"] == 3600
+    named = call("pg_dump_info", folders={"workflows": folder}, names={"workflows": "n8n_db"})["newest_verified"]
+    assert named["workflows"]["path"] == done["dump"]
 
 
 def test_isolation_journal(call: Any, stack: Any) -> None:

@@ -17,16 +17,17 @@ from .ports import Folder
 
 @dataclass(frozen=True)
 class Watch:
-    """One database whose copies are looked at."""
+    """One database whose copies are looked at; name: what its server calls it, where that is another word."""
 
     database: str
     folder: str
     schedule: Optional[Schedule] = None
     rpo_s: Optional[int] = None
+    name: str = ""
 
 
 def parse_watches(options: Mapping[str, Any]) -> List[Watch]:
-    """Return what the options folders, schedules, rpo and timezone name.
+    """Return what the options folders, names, schedules, rpo and timezone name.
 
     Raises:
         InputError: a schedule or an objective is wrong, or is of a database without a folder.
@@ -34,7 +35,8 @@ def parse_watches(options: Mapping[str, Any]) -> List[Watch]:
     folders: Mapping[str, Any] = options["folders"]
     schedules: Mapping[str, Any] = options.get("schedules") or {}
     objectives: Mapping[str, Any] = options.get("rpo") or {}
-    for title, given in (("schedules", schedules), ("rpo", objectives)):
+    names: Mapping[str, Any] = options.get("names") or {}
+    for title, given in (("names", names), ("schedules", schedules), ("rpo", objectives)):
         for database in given:
             if database not in folders:
                 near = nearest(database, folders)
@@ -44,7 +46,7 @@ def parse_watches(options: Mapping[str, Any]) -> List[Watch]:
                 )
     watches = []
     for database, folder in folders.items():
-        check_database_name(database)
+        check_database_name(str(names.get(database) or database))
         if not isinstance(folder, str) or not folder:
             raise InputError("The folder of database %s is %r, which is no path." % (database, folder))
         schedule, rpo = schedules.get(database), objectives.get(database)
@@ -54,6 +56,7 @@ def parse_watches(options: Mapping[str, Any]) -> List[Watch]:
                 folder,
                 parse_schedule(str(schedule), str(options.get("timezone") or "UTC")) if schedule else None,
                 parse_duration(rpo) if rpo is not None else None,
+                str(names.get(database) or ""),
             )
         )
     return watches
@@ -64,7 +67,7 @@ def report(watches: List[Watch], folders: Mapping[str, Folder], now: datetime, l
     result: Dict[str, Any] = {"copies": [], "newest_verified": {}, "rpo_met": {}, "due": {}, "orphans": {}}
     for watch in watches:
         folder = folders[watch.database]
-        catalogue = read_catalogue(watch.database, folder.entries(), folder.read)
+        catalogue = read_catalogue(watch.name or watch.database, folder.entries(), folder.read)
         newest = catalogue.newest_good(level, now)
         result["copies"].extend(_line(copy, folder.path, now, level) for copy in reversed(catalogue.copies))
         result["newest_verified"][watch.database] = _line(newest, folder.path, now, level) if newest else None

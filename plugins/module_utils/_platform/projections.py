@@ -344,5 +344,8 @@ def _audit(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Thing:
         "folders": {
             key: backup_folder(platform, key) for key, item in platform["databases"].items() if item.get("backup")
         },
+        "names": {
+            key: database_name(platform, key) for key, item in platform["databases"].items() if item.get("backup")
+        },
         "neighbours": platform["neighbours"],
     }

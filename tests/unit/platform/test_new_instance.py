@@ -51,6 +51,21 @@ def test_files_without_an_override_file_are_refused() -> None:
         config(extends="rest", files=["docker-compose.yml"])
 
 
+def test_two_clusters_may_have_a_database_of_one_name() -> None:
+    backup = {"schedule": "0 2 * * *"}
+    described = {
+        "clusters": {"main": {"container": "db"}, "other": {"container": "db2"}},
+        "databases": {
+            "postgres": {"cluster": "main", "backup": backup},
+            "other_postgres": {"cluster": "other", "name": "postgres", "backup": backup},
+        },
+    }
+    phases = project(validate(described), {})
+    dumps = [(item["options"]["database"], item["options"]["dest"]) for item in phases["backup"]]
+    assert dumps == [("postgres", "/backups/postgres"), ("postgres", "/backups/other_postgres")]
+    assert phases["audit"]["names"] == {"postgres": "postgres", "other_postgres": "postgres"}
+
+
 def test_each_program_has_its_own_variable_changed() -> None:
     compose = "/srv/all/compose.yml"
     described = {
