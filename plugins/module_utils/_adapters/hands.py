@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .._core.errors import ConflictError, OutsideError
 from .._core.sql import Sql, quoted_name
+from .._isolation.read import qualified
 from .compose_cli import ComposeCli, Project
 from .docker import Docker
 from .files import read_bytes, read_bytes_or_none, sha256, write_atomically
@@ -57,12 +58,11 @@ class HostHands:
             return {}
         counts: Dict[str, int] = {}
         for table in tables:
-            schema, dot, name = table.partition(".")
-            qualified = (schema, name) if dot else ("public", table)
+            name = qualified(table)
             there = "SELECT to_regclass(%s) IS NOT NULL"
-            if not self._postgres.value(Sql(there, values=(quoted_name(qualified),), database=database)):
+            if not self._postgres.value(Sql(there, values=(quoted_name(name),), database=database)):
                 continue
-            counts[table] = self._postgres.value(Sql("SELECT count(*) FROM {}", (qualified,), database=database))
+            counts[table] = self._postgres.value(Sql("SELECT count(*) FROM {}", (name,), database=database))
         return counts
 
     def set_aside(self, database: str) -> str:

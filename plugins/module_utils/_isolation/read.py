@@ -28,12 +28,6 @@ _AVAILABLE = Sql(
     "SELECT name, bool_or(coalesce(trusted, false)) AS trusted"
     " FROM pg_catalog.pg_available_extension_versions GROUP BY name"
 )
-_TABLES = """
-    SELECT c.relname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND n.nspname = %s
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass
-                      AND d.objid = c.oid AND d.deptype = 'e')
-    ORDER BY 1"""
 _CONTENT = """
     SELECT
       (SELECT coalesce(jsonb_object_agg(e.extname, n.nspname), '{{}}') FROM pg_catalog.pg_extension e
