@@ -30,6 +30,7 @@ _MAXIMUM_DEPTH = 100
 # after a sign.
 _LOOSE_TAB = re.compile(r"[ \t]*\t[ \t]*(?=#|\r?\n|$)|(?<=[:,\-])[ \t]*\t[ \t]*")
 _TEMPLATE = re.compile(r"\{%|\{\{|<%")
+_NO_NODES: Any = ()
 
 
 class Node:
@@ -38,20 +39,19 @@ class Node:
     ``start`` and ``end`` are positions in the document's text; ``pairs`` are a mapping's, ``items`` a sequence's.
     """
 
-    __slots__ = ("kind", "start", "end", "anchor", "tag", "value", "style", "flow", "items", "pairs", "target")
+    __slots__ = ("start", "end", "anchor", "tag")
 
-    def __init__(self, kind: str, start: int, end: int, anchor: Optional[str], tag: Optional[str]) -> None:
-        self.kind = kind
-        self.start = start
-        self.end = end
-        self.anchor = anchor
-        self.tag = tag
-        self.value = ""
-        self.style = ""
-        self.flow = False
-        self.items: List["Node"] = []
-        self.pairs: List[Tuple["Node", "Node"]] = []
-        self.target: Optional["Node"] = None
+    kind = ""
+    start: int
+    end: int
+    anchor: Optional[str]
+    tag: Optional[str]
+    value = ""
+    style = ""
+    flow = False
+    items: List["Node"] = _NO_NODES
+    pairs: List[Tuple["Node", "Node"]] = _NO_NODES
+    target: Optional["Node"] = None
 
     @property
     def is_null(self) -> bool:
@@ -84,6 +84,27 @@ class Node:
         return -1
 
 
+class _Scalar(Node):
+    # Most nodes are scalars, and each object costs: it has only what a scalar has, and the parser fills it in.
+    __slots__ = ("value", "style")
+    kind = "scalar"
+
+
+class _Alias(Node):
+    __slots__ = ("value", "target")
+    kind = "alias"
+
+
+class _Mapping(Node):
+    __slots__ = ("flow", "pairs")
+    kind = "mapping"
+
+
+class _Sequence(Node):
+    __slots__ = ("flow", "items")
+    kind = "sequence"
+
+
 class Document:
     """One compose file: its bytes, its text and its tree.
 
@@ -107,7 +128,9 @@ class Document:
             raise InputError(
                 "%s isn't UTF-8: byte %d can't be read." % (name, error.start), "Save it as UTF-8."
             ) from error
-        self.root = parse(self.text, name, pure)
+        self.root, aliased = parse(self.text, name, pure)
+        # Whether no part of it stands in two places, be it by an alias or by a merge.
+        self.is_plain = not aliased and "<<" not in self.text
 
     def encode(self, text: str) -> bytes:
         """Return a new text of this file as bytes, with a BOM where it had one."""
@@ -184,8 +207,8 @@ class Document:
             seen[key.value] = key.start
 
 
-def parse(text: str, name: str, pure: bool = False) -> Optional[Node]:
-    """Return the tree of a text's one document; None where there is no document.
+def parse(text: str, name: str, pure: bool = False) -> Tuple[Optional[Node], bool]:
+    """Return the tree of a text's one document (None where there is no document), and whether it holds aliases.
 
     Raises:
         InputError: the text is no YAML, or two documents; the message says where.
@@ -208,66 +231,95 @@ def parse(text: str, name: str, pure: bool = False) -> Optional[Node]:
         raise _not_yaml(error, text, name) from error
 
 
-def _tree(text: str, name: str, pure: bool) -> Optional[Node]:
-    loader: Any = yaml.SafeLoader if pure else getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def _tree(text: str, name: str, pure: bool) -> Tuple[Optional[Node], bool]:
+    loader: Any = (yaml.SafeLoader if pure else getattr(yaml, "CSafeLoader", yaml.SafeLoader))(text)
+    scalar, alias = yaml.ScalarEvent, yaml.AliasEvent
+    starts = {yaml.MappingStartEvent: _Mapping, yaml.SequenceStartEvent: _Sequence}
+    ends = (yaml.MappingEndEvent, yaml.SequenceEndEvent)
     anchors: Dict[str, Node] = {}
-    # Each open collection, with the key that waits for its value.
-    open_nodes: List[Tuple[Node, List[Node]]] = []
+    # The open collections around the current one, each with the key that waits for its value.
+    outer: List[Tuple[Optional[Node], Optional[Node]]] = []
+    parent: Optional[Node] = None
+    waiting: Optional[Node] = None
     root: Optional[Node] = None
     documents = 0
-    event: Any
-    for event in yaml.parse(text, Loader=loader):
-        kind = type(event).__name__
-        if kind == "ScalarEvent":
-            node = Node("scalar", event.start_mark.index, event.end_mark.index, event.anchor, event.tag)
-            node.value = event.value
-            node.style = event.style or ""
-            if node.style == "" and event.tag is None and not event.implicit[0]:
-                node.tag = STRING_TAG
-        elif kind == "AliasEvent":
-            node = Node("alias", event.start_mark.index, event.end_mark.index, None, None)
-            node.value = event.anchor
-            node.target = anchors.get(event.anchor)
-            if node.target is None:
-                raise InputError(
-                    "%s uses the alias *%s in line %d, and no anchor of that name stands before it."
-                    % (name, event.anchor, event.start_mark.line + 1)
-                )
-        elif kind in ("MappingStartEvent", "SequenceStartEvent"):
-            shape = "mapping" if kind == "MappingStartEvent" else "sequence"
-            node = Node(shape, event.start_mark.index, event.end_mark.index, event.anchor, event.tag)
-            node.flow = bool(event.flow_style)
-        elif kind in ("MappingEndEvent", "SequenceEndEvent"):
-            closed = open_nodes.pop()[0]
-            closed.end = event.end_mark.index
-            continue
-        elif kind == "DocumentStartEvent":
-            documents += 1
-            if documents > 1:
-                raise InputError(
-                    "%s holds a second document from line %d on; a compose file is one."
-                    % (name, event.start_mark.line + 1)
-                )
-            continue
-        else:
-            continue
-        if node.anchor:
-            anchors[node.anchor] = node
-        if not open_nodes:
-            root = node
-        else:
-            parent, waiting = open_nodes[-1]
-            if parent.kind == "sequence":
-                parent.items.append(node)
-            elif waiting:
-                parent.pairs.append((waiting.pop(), node))
+    aliased = False
+    node: Any
+    # One pass, the most frequent event first: this loop is most of what an edit costs.
+    next_event = loader.get_event
+    try:
+        while True:
+            event = next_event()
+            kind = event.__class__
+            if kind is scalar:
+                node = _Scalar()
+                node.start = event.start_mark.index
+                node.end = event.end_mark.index
+                node.anchor = event.anchor
+                node.tag = event.tag
+                node.value = event.value
+                node.style = event.style or ""
+                if node.tag is None and not node.style and not event.implicit[0]:
+                    node.tag = STRING_TAG
+            elif kind in ends:
+                if parent is not None:
+                    parent.end = event.end_mark.index
+                parent, waiting = outer.pop()
+                continue
+            elif kind in starts:
+                node = starts[kind]()
+                node.start = event.start_mark.index
+                node.end = event.end_mark.index
+                node.anchor = event.anchor
+                node.tag = event.tag
+                node.flow = bool(event.flow_style)
+                if kind is yaml.MappingStartEvent:
+                    node.pairs = []
+                else:
+                    node.items = []
+            elif kind is alias:
+                aliased = True
+                node = _Alias()
+                node.start = event.start_mark.index
+                node.end = event.end_mark.index
+                node.anchor = node.tag = None
+                node.value = event.anchor
+                node.target = anchors.get(event.anchor)
+                if node.target is None:
+                    raise InputError(
+                        "%s uses the alias *%s in line %d, and no anchor of that name stands before it."
+                        % (name, event.anchor, event.start_mark.line + 1)
+                    )
+            elif kind is yaml.DocumentStartEvent:
+                documents += 1
+                if documents > 1:
+                    raise InputError(
+                        "%s holds a second document from line %d on; a compose file is one."
+                        % (name, event.start_mark.line + 1)
+                    )
+                continue
+            elif kind is yaml.StreamEndEvent:
+                return root, aliased
             else:
-                waiting.append(node)
-        if node.kind in ("mapping", "sequence"):
-            if len(open_nodes) >= _MAXIMUM_DEPTH:
-                raise InputError("%s is nested more than %d levels deep." % (name, _MAXIMUM_DEPTH))
-            open_nodes.append((node, []))
-    return root
+                continue
+            if node.anchor:
+                anchors[node.anchor] = node
+            if parent is None:
+                root = node
+            elif parent.kind == "sequence":
+                parent.items.append(node)
+            elif waiting is None:
+                waiting = node
+            else:
+                parent.pairs.append((waiting, node))
+                waiting = None
+            if kind in starts:
+                if len(outer) >= _MAXIMUM_DEPTH:
+                    raise InputError("%s is nested more than %d levels deep." % (name, _MAXIMUM_DEPTH))
+                outer.append((parent, waiting))
+                parent, waiting = node, None
+    finally:
+        loader.dispose()
 
 
 def _not_yaml(error: Any, text: str, name: str) -> InputError:

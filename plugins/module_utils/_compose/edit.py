@@ -8,7 +8,7 @@ again and both trees are walked together: anything else that differs, and the ed
 """
 
 import re
-from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .._core.errors import BulkheadError, InputError
 from .document import Document, Node
@@ -87,7 +87,7 @@ class Editor:
                 name,
                 value,
                 self.style.offset_beside(mapping),
-                self.style.step(mapping),
+                self.style.step(mapping) if isinstance(value, dict) else 0,
                 quote,
                 self.style.dash_beside(mapping),
             )
@@ -248,6 +248,31 @@ class Editor:
             "Make this change by hand, or use mode=override.",
         )
 
+    def owners_edited(self, owners: Mapping[str, Node], key: str) -> Optional[Set[str]]:
+        """Return which of these mappings get another value of a key; None where anything else is edited too.
+
+        Arguments:
+            owners: nodes by name: mappings, or nulls that become one.
+        """
+        edits = set(self._mappings) | set(self._sequences) | set(self._replaced)
+        edited: Set[str] = set()
+        for name, owner in owners.items():
+            names = set()
+            change = self._mappings.get(id(owner))
+            if change is not None:
+                names = set(change.added) | {owner.pairs[place][0].value for place in change.removed}
+            elif id(owner) in self._replaced:
+                names = set(self._replaced[id(owner)])
+            if not names <= {key}:
+                return None
+            value = owner.get(key)
+            inner = [] if value is None else [value, *value.items, *(item for _name, item in value.pairs)]
+            places = {id(owner), *(id(node) for node in inner)} & edits
+            if places:
+                edited.add(name)
+                edits -= places
+        return None if edits else edited
+
     # Splices.
 
     def _splice(self, start: int, end: int, new: str) -> None:
@@ -381,34 +406,34 @@ class Editor:
 
     def _difference(self, before: Optional[Node], after: Optional[Node]) -> str:
         """Return where two trees differ otherwise than wanted; an empty text where they don't."""
-        waiting: List[Tuple[Optional[Node], Optional[Node]]] = [(before, after)]
-        while waiting:
-            old, new = waiting.pop()
-            if old is None or new is None:
-                if old is not new:
-                    return "the document"
-                continue
+        if before is None or after is None:
+            return "" if before is after else "the document"
+        # Two lists in step: a list of pairs would make a tuple for each node of the file.
+        olds, news = [before], [after]
+        while olds:
+            old, new = olds.pop(), news.pop()
             if id(old) in self._replaced:
                 if not matches(new, self._replaced[id(old)]) or new.anchor != old.anchor:
                     return "line %d" % self.document.line_number(old.start)
                 continue
-            if (old.kind, old.anchor, old.tag, old.value, old.style) != (
-                new.kind,
-                new.anchor,
-                new.tag,
-                new.value,
-                new.style,
+            kind = old.kind
+            if (
+                old.value != new.value
+                or kind != new.kind
+                or old.style != new.style
+                or old.tag != new.tag
+                or old.anchor != new.anchor
             ):
                 return "line %d" % self.document.line_number(old.start)
-            if old.kind == "mapping":
+            if kind == "mapping":
                 pairs, others = self._without_changed_pairs(old, new)
                 if pairs is None or others is None or len(pairs) != len(others):
                     return "line %d" % self.document.line_number(old.start)
-                for (old_key, old_value), (new_key, new_value) in zip(pairs, others):
-                    waiting.append((old_key, new_key))
-                    waiting.append((old_value, new_value))
-            elif old.kind == "sequence":
-                items = list(old.items)
+                for old_pair, new_pair in zip(pairs, others):
+                    olds += old_pair
+                    news += new_pair
+            elif kind == "sequence":
+                items = old.items
                 added: List[Value] = []
                 if id(old) in self._sequences:
                     change = self._sequences[id(old)]
@@ -418,7 +443,8 @@ class Editor:
                     return "line %d" % self.document.line_number(old.start)
                 if not all(matches(item, value) for item, value in zip(new.items[len(items) :], added)):
                     return "line %d" % self.document.line_number(old.start)
-                waiting.extend(zip(items, new.items))
+                olds += items
+                news += new.items[: len(items)]
         return ""
 
     def _without_changed_pairs(
@@ -495,23 +521,28 @@ def _pair_span(pair: Tuple[Node, Node]) -> Tuple[int, int]:
 
 
 def edit_with_fallback(document: Document, make: Callable[[Editor], None]) -> Optional[Document]:
+    """Make edits as ``edit`` does; return only the edited document, or None where there was nothing to edit."""
+    return edit(document, make)[1]
+
+
+def edit(document: Document, make: Callable[[Editor], None]) -> Tuple[Editor, Optional[Document]]:
     """Make edits with new keys at the end of their mapping, and once more before its last pair where that fails.
 
     Arguments:
         make: is called with an Editor and makes the edits.
 
-    Returns: the edited document, or None where there was nothing to edit.
+    Returns: the editor, and the edited document or None where there was nothing to edit.
     """
     editor = Editor(document)
     make(editor)
     if not editor.changed:
-        return None
+        return editor, None
     try:
-        return editor.result()
+        return editor, editor.result()
     except BulkheadError as first:
         second = Editor(document, early=True)
         make(second)
         try:
-            return second.result()
+            return second, second.result()
         except BulkheadError:
             raise first from None

@@ -61,9 +61,13 @@ class Model:
         for key, value in document.services().pairs:
             if key.kind == "scalar" and not key.is_merge_key:
                 self.nodes[key.value] = value
-        self.lineages: Dict[str, List[Node]] = {name: lineage(node) for name, node in self.nodes.items()}
+        plain = document.is_plain
+        self.lineages: Dict[str, List[Node]] = {
+            name: ([node] if node.kind == "mapping" else []) if plain else lineage(node)
+            for name, node in self.nodes.items()
+        }
         self.bases: Dict[str, str] = {}
-        for name, node in self.nodes.items():
+        for name, node in self.nodes.items() if "extends" in document.text else ():
             base = self._extended(node)
             if base is not None and base in self.nodes and base != name:
                 self.bases[name] = base

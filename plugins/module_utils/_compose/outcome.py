@@ -8,7 +8,7 @@ from typing import Callable, List, Optional, Sequence, Set, Tuple
 
 from .._core.errors import BulkheadError, ConflictError
 from .document import Document, Node
-from .edit import Editor, edit_with_fallback
+from .edit import Editor, edit
 from .model import Comparison, Model
 
 
@@ -46,10 +46,10 @@ def finish(
         key: the services' key that may change. asked: the services that may change.
         holds: says whether a service is then as it is to be; asked for each of ``chosen``.
     """
-    after = edit_with_fallback(document, make)
+    editor, after = edit(document, make)
     if after is None:
         return Outcome(None, [], warnings)
-    differences = Comparison().differences(document, after)
+    differences = _differences(document, after, editor, key, asked)
     hit = {part[1] for part in differences if _is_of(part, key, asked)}
     stray = sorted(".".join(part) for part in differences if not _is_of(part, key, asked))
     if stray:
@@ -65,6 +65,21 @@ def finish(
             )
     changed = set(model.with_extenders(sorted(hit)))
     return Outcome(after, [name for name in document.service_names() if name in changed], warnings)
+
+
+def _differences(
+    document: Document, after: Document, editor: Editor, key: str, asked: Set[str]
+) -> Set[Tuple[str, ...]]:
+    """Return what differs, as ``Comparison.differences`` says it.
+
+    Where nothing of a document stands in two places, what the editor proved of the tree holds for the services too.
+    """
+    if document.is_plain and after.is_plain:
+        services = document.services()
+        edited = editor.owners_edited({name: value for name in asked if (value := services.get(name))}, key)
+        if edited is not None:
+            return {("services", name, key) for name in edited}
+    return Comparison().differences(document, after)
 
 
 def _is_of(part: Tuple[str, ...], key: str, asked: Set[str]) -> bool:

@@ -207,6 +207,8 @@ class Style:
         return found.most_common(1)[0][0] if found else '"'
 
     def _host_quote(self) -> Optional[str]:
+        if "extra_hosts" not in self._text:
+            return None
         self._of_document()
         return self._host_quotes.most_common(1)[0][0] if self._host_quotes else None
 
