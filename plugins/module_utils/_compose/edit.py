@@ -123,7 +123,10 @@ class Editor:
             quote = self.style.quote_in(sequence)
         if sequence.flow:
             spans = [(item.start, _content_end(item)[0]) for item in sequence.items]
-            self._add_flow(sequence, spans, [render_flow(value, quote) for value in values])
+            texts = [render_flow(value, quote) for value in values]
+            if not spans and self._in_flow(sequence) and self.text[sequence.end - 2] == "[":
+                texts = [" " + ", ".join(texts) + " "]
+            self._add_flow(sequence, spans, texts)
             return
         last = sequence.items[-1]
         prefix = self.text[self.style.line_start(last.start) : last.start]
@@ -167,19 +170,34 @@ class Editor:
         Arguments:
             parent: the pair whose value the mapping is: where nothing is left of it, it becomes ``{}``.
         """
-        place = mapping.index(key)
+        self.remove_pairs(mapping, [mapping.index(key)], parent)
+
+    def remove_pairs(self, mapping: Node, places: Sequence[int], parent: Optional[Tuple[Node, Node]] = None) -> None:
+        """Remove pairs by their places, as ``remove_pair`` does."""
         change = self._mappings.setdefault(id(mapping), _MappingEdit())
-        change.removed.add(place)
+        change.removed.update(places)
         if mapping.flow:
-            self._remove_flow(mapping, [_pair_span(pair) for pair in mapping.pairs], {place})
+            self._remove_flow(mapping, [_pair_span(pair) for pair in mapping.pairs], set(places))
             return
         if len(change.removed) == len(mapping.pairs):
             if parent is None:
                 raise self._refused("nothing would be left of a mapping")
             self._write_empty(parent[0], mapping, "{}")
-        name, value = mapping.pairs[place]
-        end = self._line_after(value)
-        self._remove_lines(name.start, max(end, self.style.line_after(name.end)), "")
+        for place in sorted(places):
+            name, value = mapping.pairs[place]
+            end = self._line_after(value)
+            self._remove_lines(name.start, max(end, self.style.line_after(name.end)), "")
+
+    def stays_when_empty(self, collection: Node) -> bool:
+        """Return whether a list or mapping that loses all it has is to stay, as ``[]`` or ``{}``.
+
+        In block style it goes with its key: it came with it. One in flow style stays, for a block mapping is never
+        given a new one; inside another flow mapping it stays where it has blanks inside its brackets, which is how
+        ``append_items`` fills an empty one there.
+        """
+        if not collection.flow:
+            return False
+        return not self._in_flow(collection) or self.text[collection.end - 2 : collection.end - 1] == " "
 
     def clear(self, key: Node, collection: Node) -> None:
         """Empty a block list or mapping that has to stay: ``key: []`` or ``key: {}``; comments inside it stay too."""

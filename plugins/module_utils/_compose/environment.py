@@ -11,6 +11,7 @@ from .document import Document, Node
 from .edit import Editor
 from .model import Comparison, Found, Model
 from .outcome import Outcome, all_pairs, finish, refuse_sharing
+from .target import Target, add_key, find_target, remove_key
 
 KEY = "environment"
 Variables = Dict[str, Optional[str]]
@@ -110,27 +111,38 @@ def plan_environment(document: Document, services: Sequence[str], variables: Var
             raise InputError("%r is no name of a variable." % name)
     model = Model(document)
     chosen = document.choose_services(services)
-    targets: Dict[int, Tuple[str, Optional[Found], Node, Variables]] = {}
+    wanted: Dict[str, Variables] = {}
     for service in chosen:
         for member in model.lineages[service]:
             document.refuse_duplicates(member, "services.%s" % service)
         current = read_environment(model, service)
-        wanted = {
+        change = {
             name: value
             for name, value in variables.items()
             if (name in current if value is None else name not in current or current[name] != value)
         }
-        if wanted:
-            found = model.find(service, KEY)
-            target = _target(model, service, found, set(chosen))
-            targets.setdefault(id(target), (service, found, target, {}))[3].update(wanted)
+        if change:
+            wanted[service] = change
+    lacking = [service for service in wanted if model.find(service, KEY) is None]
+    targets: Dict[int, Tuple[Target, Variables]] = {}
+    for service, change in wanted.items():
+        target = find_target(model, service, KEY, chosen, lacking)
+        if target is None:
+            continue
+        if target.carried is not None:
+            # Its own would take the place of the shared one, and no longer follow it.
+            others = set(model.users_of_value(target.carried, KEY)) - set(chosen)
+            raise refuse_sharing(model, service, list(others), target.carried)
+        if target.node.kind == "mapping" and target.found is not None:
+            document.refuse_duplicates(target.node, "services.%s.environment" % service)
+        targets.setdefault(id(target.node), (target, {}))[1].update(change)
 
     def make(editor: Editor) -> None:
-        for service, found, target, wanted in targets.values():
-            if found is None:
-                _add_key(editor, target, {name: value for name, value in wanted.items() if value is not None})
+        for target, change in targets.values():
+            if target.found is None:
+                _add_key(editor, target, {name: value for name, value in change.items() if value is not None})
             else:
-                _change(editor, service, found, target, wanted)
+                _change(editor, target, target.found, change)
 
     def holds(service: str, after: Model) -> bool:
         current = read_environment(after, service)
@@ -146,37 +158,17 @@ def _split(item: Node) -> Tuple[str, Optional[str]]:
     return name, content if equals else None
 
 
-def _target(model: Model, service: str, found: Optional[Found], asked: "set[str]") -> Node:
-    own = model.nodes[service].resolved()
-    if found is None:
-        others = set(model.reached_by_new_key(own, KEY)) - asked
-        if others:
-            raise refuse_sharing(model, service, list(others), own)
-        return model.nodes[service] if own.is_null else own
-    value = found.value.resolved()
-    others = set(model.users_of_value(value, KEY)) - asked
-    if others:
-        raise refuse_sharing(model, service, list(others), value)
-    if value.kind == "mapping":
-        model.document.refuse_duplicates(value, "services.%s.environment" % service)
-    return value
-
-
-def _add_key(editor: Editor, target: Node, wanted: Dict[str, str]) -> None:
+def _add_key(editor: Editor, target: Target, wanted: Dict[str, str]) -> None:
     if not wanted:
         return
     forms = [value.kind for key, value in all_pairs(editor.document) if key.value == KEY and key.kind == "scalar"]
     as_list = forms.count("sequence") > forms.count("mapping")
     content = ["%s=%s" % pair for pair in wanted.items()] if as_list else dict(wanted)
-    if target.is_null:
-        for key, value in editor.document.services().pairs:
-            if value is target:
-                editor.fill_null(key, value, {KEY: content})
-        return
-    editor.add_pair(target, KEY, content, "" if as_list else None)
+    add_key(editor, target, KEY, content, "" if as_list else None)
 
 
-def _change(editor: Editor, service: str, found: Found, target: Node, wanted: Variables) -> None:
+def _change(editor: Editor, place: Target, found: Found, wanted: Variables) -> None:
+    target = place.node
     if target.is_null:
         key = next(pair[0] for pair in found.owner.pairs if pair[1] is found.value)
         editor.fill_null(key, target, {name: value for name, value in wanted.items() if value is not None})
@@ -192,7 +184,8 @@ def _change(editor: Editor, service: str, found: Found, target: Node, wanted: Va
     inherited = [name for name, place in places.items() if wanted[name] is None and place < 0]
     if inherited:
         raise StateError(
-            "Service %s has %s from what it merges or extends." % (service, ", ".join(inherited)), "Unset it there."
+            "Service %s has %s from what it merges or extends." % (place.service, ", ".join(inherited)),
+            "Unset it there.",
         )
     added: Dict[str, str] = {}
     for name, value in wanted.items():
@@ -206,11 +199,10 @@ def _change(editor: Editor, service: str, found: Found, target: Node, wanted: Va
         else:
             editor.replace(target.items[places[name]], "%s=%s" % (name, value))
     count = len(target.pairs) if target.kind == "mapping" else len(target.items)
-    if gone and len(gone) == count and not added and not target.flow:
-        _remove_whole(editor, service, found, target)
+    if gone and len(gone) == count and not added and not editor.stays_when_empty(target):
+        remove_key(editor, place, KEY)
     elif gone and target.kind == "mapping":
-        for place in gone:
-            editor.remove_pair(target, target.pairs[place][0].value)
+        editor.remove_pairs(target, gone)
     elif gone:
         editor.remove_items(target, gone)
     if not added:
@@ -222,16 +214,3 @@ def _change(editor: Editor, service: str, found: Found, target: Node, wanted: Va
             editor.add_pair(target, name, value, quote)
     else:
         editor.append_items(target, ["%s=%s" % pair for pair in added.items()])
-
-
-def _remove_whole(editor: Editor, service: str, found: Found, target: Node) -> None:
-    pair = next(pair for pair in found.owner.pairs if pair[1] is found.value)
-    if found.value.kind == "alias":
-        raise StateError(
-            "The environment of service %s is an alias." % service, "Unset the variables where it points to."
-        )
-    if target.anchor or target.tag or editor.holds_comments(pair[0], target):
-        editor.clear(pair[0], target)
-        return
-    parent = next((outer for outer in all_pairs(editor.document) if outer[1] is found.owner), None)
-    editor.remove_pair(found.owner, KEY, parent)

@@ -14,7 +14,8 @@ from .._core.errors import BulkheadError, ConflictError, InputError, StateError
 from .document import Document, Node
 from .edit import Editor
 from .model import Comparison, Found, Model
-from .outcome import Edited, Outcome, all_pairs, finish, refuse_sharing
+from .outcome import Edited, Outcome, finish, refuse_sharing
+from .target import Target, add_key, find_target, remove_key
 
 KEY = "extra_hosts"
 _HOST = re.compile(r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$")
@@ -126,6 +127,9 @@ def plan_present(document: Document, services: Sequence[str], hosts: Hosts) -> O
             raise StateError(
                 "Service %s can't have extra_hosts: %s." % (name, reason), "Give them to the other service."
             )
+        mode = model.find(name, "network_mode")
+        if mode is not None and mode.value.resolved().value == "host":
+            warnings.append("Service %s is on the host's own network: there the host is localhost." % name)
         missing, conflicts = missing_hosts(hosts_of(model, name), hosts)
         problems += ["%s has %s at %s" % (name, entry.host, entry.address) for entry in conflicts]
         if missing:
@@ -133,23 +137,22 @@ def plan_present(document: Document, services: Sequence[str], hosts: Hosts) -> O
     if problems:
         raise address_conflict(document, problems, hosts)
     asked = set(chosen)
-    lacking = {id(model.nodes[name].resolved()) for name in wanted if model.find(name, KEY) is None}
-    targets: Dict[int, Tuple[Node, Optional[Found], Hosts, List[str]]] = {}
+    lacking = [name for name in wanted if model.find(name, KEY) is None]
+    targets: Dict[int, Tuple[Target, Hosts]] = {}
     for name, missing in wanted.items():
         if any(base in wanted for base in model.base_chain(name)):
             continue
-        target, found, carried = _target(model, name, asked, lacking)
-        if target is None:
-            continue
-        known = targets.setdefault(id(target), (target, found, {}, carried))
-        known[2].update(missing)
+        target = find_target(model, name, KEY, asked, lacking)
+        if target is not None:
+            targets.setdefault(id(target.node), (target, {}))[1].update(missing)
 
     def make(editor: Editor) -> None:
-        for target, found, missing, carried in targets.values():
-            if found is None:
-                _add_key(editor, target, missing, carried)
+        for target, missing in targets.values():
+            if target.found is None:
+                carried = [] if target.carried is None else _texts_of(target.carried)
+                add_key(editor, target, KEY, carried + _entry_texts(missing, _separator(carried)))
             else:
-                _add_entries(editor, found, target, missing)
+                _add_entries(editor, target.found, target.node, missing)
 
     return finish(
         document,
@@ -201,33 +204,11 @@ def address_conflict(document: Document, problems: List[str], hosts: Hosts) -> C
     )
 
 
-def _target(
-    model: Model, name: str, asked: Set[str], lacking: Set[int]
-) -> Tuple[Optional[Node], Optional[Found], List[str]]:
-    """Return the node to edit, where it was found, and the entries that a new key has to carry over."""
-    own = model.nodes[name].resolved()
-    found = model.find(name, KEY)
-    if found is not None:
-        value = found.value.resolved()
-        others = set(model.users_of_value(value, KEY)) - asked
-        if not others:
-            return value, found, []
-        if found.owner is own:
-            raise refuse_sharing(model, name, list(others), value)
-    if own.is_null:
-        return model.nodes[name], None, []
-    others = set(model.reached_by_new_key(own, KEY)) - asked
-    if others:
-        raise refuse_sharing(model, name, list(others), own)
-    if found is not None:
-        value = found.value.resolved()
-        if value.kind == "mapping":
-            return own, None, ["%s:%s" % (entry.host, entry.address) for entry in read_entries(value)]
-        return own, None, [item.resolved().value for item in value.items]
-    # Where a service merges another one that lacks the hosts as well, that one's new key is inherited.
-    if any(id(mapping) in lacking for mapping in model.lineages[name][1:]):
-        return None, None, []
-    return own, None, []
+def _texts_of(value: Node) -> List[str]:
+    """Return the entries of a value as a list's texts."""
+    if value.kind == "mapping":
+        return ["%s:%s" % (entry.host, entry.address) for entry in read_entries(value)]
+    return [item.resolved().value for item in value.items]
 
 
 def _separator(written: Sequence[str]) -> str:
@@ -238,16 +219,6 @@ def _separator(written: Sequence[str]) -> str:
 
 def _entry_texts(missing: Hosts, separator: str = ":") -> List[str]:
     return ["%s%s%s" % (host, separator, address) for host, address in missing.items()]
-
-
-def _add_key(editor: Editor, target: Node, missing: Hosts, carried: List[str]) -> None:
-    texts = carried + _entry_texts(missing, _separator(carried))
-    if target.is_null:
-        for key, value in editor.document.services().pairs:
-            if value is target:
-                editor.fill_null(key, value, {KEY: texts})
-        return
-    editor.add_pair(target, KEY, texts)
 
 
 def _add_entries(editor: Editor, found: Found, target: Node, missing: Hosts) -> None:
@@ -281,7 +252,7 @@ def plan_absent(document: Document, services: Sequence[str], hosts: Hosts) -> Ou
     chosen = document.choose_services(services)
     asked = set(chosen)
     problems: List[str] = []
-    targets: Dict[int, Tuple[str, Found, Set[int]]] = {}
+    targets: Dict[int, Tuple[Target, Set[int]]] = {}
     for name in chosen:
         _check(model, name)
         for owner_name in [name] + model.base_chain(name):
@@ -302,13 +273,14 @@ def plan_absent(document: Document, services: Sequence[str], hosts: Hosts) -> Ou
                         "extra_hosts of service %s has %s from a mapping that it merges." % (name, host),
                         "Remove it there.",
                     )
-                targets.setdefault(id(value), (owner_name, found, set()))[2].update(entry.place for entry in agreeing)
+                target = Target(owner_name, value, found, None)
+                targets.setdefault(id(value), (target, set()))[1].update(entry.place for entry in agreeing)
     if problems:
         raise address_conflict(document, sorted(set(problems)), hosts)
 
     def make(editor: Editor) -> None:
-        for name, found, places in targets.values():
-            _remove(editor, model, name, found, places)
+        for target, places in targets.values():
+            _remove(editor, model, target, places)
 
     def gone(name: str, after: Model) -> bool:
         rest = hosts_of(after, name)
@@ -321,49 +293,27 @@ def plan_absent(document: Document, services: Sequence[str], hosts: Hosts) -> Ou
     return finish(document, KEY, make, asked, [], gone, chosen)
 
 
-def _remove(editor: Editor, model: Model, name: str, found: Found, places: Set[int]) -> None:
-    value = found.value.resolved()
+def _remove(editor: Editor, model: Model, target: Target, places: Set[int]) -> None:
+    value = target.node
     count = len(value.items) if value.kind == "sequence" else len(value.pairs)
-    key_pair = next((pair for pair in found.owner.pairs if pair[1] is found.value), None)
-    if _is_carried_over(model, name, found, places):
-        editor.remove_pair(found.owner, KEY)
-        return
-    if len(places) < count or value.flow:
-        if value.kind == "sequence":
-            editor.remove_items(value, sorted(places))
-            return
-        for place in sorted(places):
-            editor.remove_pair(value, value.pairs[place][0].value)
-        return
-    if key_pair is None:
-        raise StateError("extra_hosts of service %s stands in an unusual place." % name)
-    if found.value.kind == "alias":
-        raise StateError(
-            "extra_hosts of service %s is an alias of the list in line %d."
-            % (name, editor.document.line_number(value.start)),
-            "Remove the entries there.",
-        )
-    if value.anchor or value.tag or editor.holds_comments(key_pair[0], value):
-        editor.clear(key_pair[0], value)
-        return
-    parent = next((pair for pair in all_pairs(editor.document) if pair[1] is found.owner), None)
-    editor.remove_pair(found.owner, KEY, parent)
+    if _is_carried_over(model, target, places) or (len(places) == count and not editor.stays_when_empty(value)):
+        remove_key(editor, target, KEY)
+    elif value.kind == "sequence":
+        editor.remove_items(value, sorted(places))
+    else:
+        editor.remove_pairs(value, sorted(places))
 
 
-def _is_carried_over(model: Model, name: str, found: Found, places: Set[int]) -> bool:
+def _is_carried_over(model: Model, target: Target, places: Set[int]) -> bool:
     """Return whether what remains is just what the service would inherit without a list of its own."""
-    value = found.value
-    if value.kind != "sequence" or value.anchor or found.owner is not model.nodes[name].resolved():
+    value, found = target.node, target.found
+    own = model.nodes[target.service].resolved()
+    if found is None or found.value.kind != "sequence" or value.anchor or found.owner is not own:
         return False
-    line = model.lineages[name]
+    line = model.lineages[target.service]
     inherited = next((member.get(KEY) for member in line[1:] if member.get(KEY) is not None), None)
-    if inherited is None:
-        return False
-    inherited = inherited.resolved()
     rest = [item.resolved().value for place, item in enumerate(value.items) if place not in places]
-    if inherited.kind == "mapping":
-        return rest == ["%s:%s" % (entry.host, entry.address) for entry in read_entries(inherited)]
-    return rest == [item.resolved().value for item in inherited.items]
+    return inherited is not None and rest == _texts_of(inherited.resolved())
 
 
 def checked_hosts(hosts: Mapping[str, Any], present: bool) -> Hosts:
