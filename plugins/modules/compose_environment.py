@@ -142,6 +142,11 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._compose.placement 
     masked,
     place_variables,
 )
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.resolved import (
+    Wanted,
+    service_paths,
+    variables_problem,
+)
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import COMPOSE_FILE_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
 
@@ -157,19 +162,20 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         override = (context.override_path, context.override) if context.is_override else None
         plan = make_plan(state, placed, override, context.documents())
         changes = [FileChange(change.what, *change.data) for change in plan]
-        result: Dict[str, Any] = {"validated": "no"}
-        for change in changes:
-            if change.path == context.target:
-                result.update(context.validate(change))
         readers = sorted({name for names in placed.shared_with.values() for name in names})
-        if changes and not check_mode:
-            context.journal_containers(placed.changed_services(chosen) + readers)
-        backups = [] if check_mode else [context.write(change) for change in changes]
+        touched = placed.changed_services(chosen)
+        # A variable of an env file may stand anywhere in the definition of those that read it.
+        paths = service_paths(touched + readers, "" if placed.env_files else "environment")
+        asked = [service for service in chosen if service in placed.touched]
+        # Compose can only be asked about the new content of files that its command line names.
+        seen = {} if set(placed.env_files) & set(state.service_files) else variables
+        wanted = Wanted(paths, lambda model: variables_problem(model, asked, seen))
+        done = context.apply(changes, wanted, touched + readers, check_mode)
         # What an override file no longer says, the compose file may.
         compared = {name: value for name, value in variables.items() if value is not None or not context.is_override}
         return dict(
             plan.result(),
-            changed_services=placed.changed_services(chosen),
+            changed_services=touched,
             pending_services=context.pending_variables(chosen, compared) + context.with_containers(readers),
             paths_written=[change.path for change in changes],
             previous={
@@ -177,9 +183,8 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
                 for service, values in placed.previous.items()
             },
             shared_with=placed.shared_with,
-            backup_files=[path for path in backups if path],
             warnings=context.warnings + plan.warnings,
-            **result,
+            **done,
         )
     finally:
         context.close()

@@ -118,7 +118,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.compose_context import (
     ComposeContext,
 )
-from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.compose_files import FileChange
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.extra_hosts import (
     checked_hosts,
     plan_inline_hosts,
@@ -126,9 +125,13 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._compose.extra_host
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.override import (
     plan_override_hosts,
 )
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.resolved import (
+    Wanted,
+    hosts_problem,
+    service_paths,
+)
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import COMPOSE_FILE_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
-from ansible_collections.bulkhead.stack.plugins.module_utils._core.plan import Change, Plan
 
 
 def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
@@ -138,29 +141,19 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     context = ComposeContext(options)
     try:
         services = options["services"]
-        plan = Plan(warnings=list(context.warnings))
-        before = context.override if context.is_override else context.document.data
         if context.is_override:
-            planned = plan_override_hosts(context.documents(), before, services, hosts, present, context.override_path)
+            planned = plan_override_hosts(
+                context.documents(), context.override, services, hosts, present, context.override_path
+            )
         else:
             planned = plan_inline_hosts(context.document, services, hosts, present)
-        result: Dict[str, Any] = {"path_written": "", "validated": "no", "backup_file": ""}
-        if planned.changed:
-            change = FileChange(context.target, before, planned.data)
-            texts = [(data or b"").decode("utf-8") for data in (before, planned.data)]
-            plan.add(Change(context.target, texts[0], texts[1]))
-            result.update(context.validate(change), path_written=context.target)
-            if not check_mode:
-                context.journal_containers(planned.changed_services)
-                result["backup_file"] = context.write(change)
-        chosen = context.document.choose_services(services)
-        return dict(
-            plan.result(),
-            changed_services=planned.changed_services,
-            pending_services=context.pending_hosts(chosen, hosts, present),
-            warnings=plan.warnings + planned.warnings,
-            **result,
+        changed = planned.changed_services
+        wanted = Wanted(
+            service_paths(changed, "extra_hosts"), lambda model: hosts_problem(model, changed, hosts, present)
         )
+        result = context.carry_out(planned, wanted, check_mode)
+        chosen = context.document.choose_services(services)
+        return dict(result, pending_services=context.pending_hosts(chosen, hosts, present))
     finally:
         context.close()
 

@@ -163,6 +163,10 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.compose_p
     service_containers,
 )
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.web import get_json
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.resolved import (
+    Wanted,
+    service_paths,
+)
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import COMPOSE_FILE_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import (
     BulkheadError,
@@ -243,17 +247,19 @@ def run(options: Dict[str, Any], settings: Mapping[Setting, str], check_mode: bo
         planned = make_plan(options, settings, context)
         plan = Plan(warnings=context.warnings + planned.warnings)
         before = context.override if context.is_override else context.document.data
-        result: Dict[str, Any] = {"path_written": "", "validated": "no", "backup_file": ""}
+        changes: List[FileChange] = []
         if planned.changed:
             # A db-uri with its password may be copied: whoever can't read the one file is not to read the other.
-            change = FileChange(context.target, before, planned.data, os.stat(context.path).st_mode & 0o777)
+            mode = os.stat(context.path).st_mode & 0o777
+            changes.append(FileChange(context.target, before, planned.data, mode))
             shown = [instance.for_display(data, context.target) for data in (before, planned.data)]
             plan.add(Change(context.target, shown[0], shown[1]))
-            result.update(context.validate(change), path_written=context.target)
         environments = container_environments(options, context)
-        if planned.changed and not check_mode:
-            context.journal_containers([options["service"]], created=not environments)
-            result["backup_file"] = context.write(change)
+        service = options["service"]
+        wanted = Wanted(service_paths([service]))
+        result = context.apply(changes, wanted, [service], check_mode, created=not environments)
+        backups = result.pop("backup_files")
+        result.update(path_written=context.target if changes else "", backup_file=backups[0] if backups else "")
         pending = bool(environments) if absent else instance.is_pending(planned.environment, environments)
         if options["ready_url"]:
             result["ready"] = not (check_mode or pending or absent)

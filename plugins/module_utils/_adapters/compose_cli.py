@@ -1,20 +1,23 @@
 # Copyright (c) 2026, the bulkhead.stack authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``docker compose``: whether it accepts a file, asked before the file is replaced; and services brought up again.
+"""``docker compose``: what it makes of files, asked before they are replaced; and services brought up again.
 
-Its standard output holds resolved secrets and is thrown away. Its messages are shown with the values of the
-project's env files masked.
+Its standard output holds resolved secrets: it is compared and thrown away, and never shown. Its messages are shown
+with the values of the project's env files masked.
 """
 
+import json
 import os
 import subprocess
 import tempfile
-from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from dataclasses import dataclass, replace
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from .._compose.dotenv import read_dotenv
-from .._core.errors import BulkheadError, InputError, OutsideError
+from .._compose.resolved import Wanted, stray_paths
+from .._core.errors import BulkheadError, ConflictError, InputError, OutsideError
+from .compose_files import FileChange
 
 VALIDATED = "yes"
 SKIPPED = "skipped"
@@ -50,14 +53,15 @@ class ComposeCli:
     def __init__(self, docker_host: Optional[str] = None) -> None:
         self._docker_host = docker_host
 
-    def config_problem(self, project: Project, files: Sequence[str]) -> str:
-        """Return what Compose says against these files; an empty text where it accepts them.
+    def model(self, project: Project) -> Tuple[Optional[Dict[str, Any]], str]:
+        """Return what Compose makes of a project's files, services behind profiles included; or what it says against.
 
         Raises:
             OutsideError: there is no docker client, or it has no compose.
         """
-        done = self._run(project, files, ["--profile", "*", "config", "--quiet"])
-        return self._problem(project, done)
+        done = self._run(project, project.files, ["--profile", "*", "config", "--format", "json"], subprocess.PIPE)
+        problem = self._problem(project, done)
+        return (None, problem) if problem else (json.loads(done.stdout), "")
 
     def up(self, project: Project, services: Sequence[str]) -> None:
         """Bring services up as their files say, without their dependencies.
@@ -72,7 +76,7 @@ class ComposeCli:
             raise OutsideError("%s can't be brought up again: %s." % (", ".join(services), problem.rstrip(".")))
 
     def _run(
-        self, project: Project, files: Sequence[str], command: Sequence[str]
+        self, project: Project, files: Sequence[str], command: Sequence[str], stdout: int = subprocess.DEVNULL
     ) -> "subprocess.CompletedProcess[bytes]":
         argv = ["docker", "compose", "--project-directory", project.directory]
         if project.name:
@@ -91,7 +95,7 @@ class ComposeCli:
             return subprocess.run(
                 argv,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
+                stdout=stdout,
                 stderr=subprocess.PIPE,
                 env=environment,
                 cwd=project.directory,
@@ -132,44 +136,58 @@ class ComposeCli:
                 continue
         return values
 
-    def validate(
-        self, project: Project, path: str, new: bytes, old: Optional[bytes], last: bool = False
-    ) -> Tuple[str, str]:
-        """Ask Compose about a file's new content before it replaces the old one.
+    def validate(self, project: Project, changes: Sequence[FileChange], wanted: Wanted) -> Tuple[str, str]:
+        """Ask Compose about files' new contents before they replace the old ones.
 
         Arguments:
-            path: the file that is to be replaced. old: its content; None where it doesn't exist.
-            last: the file comes after the project's files even where it isn't one of them (an override file).
+            project: as it is. A changed file that is neither one of its files nor one of its env files comes last: it
+                is a new override file.
+            changes: what the files are to hold.
+            wanted: in what Compose may read the project otherwise.
 
         Returns: ``yes`` and an empty text, or ``skipped`` and why: Compose refuses the old content in the same way.
 
         Raises:
-            BulkheadError: Compose refuses the new content; nothing was written.
+            BulkheadError: Compose refuses the new content, or would read more than was asked for out of it.
         """
-        target = os.path.realpath(path)
-        candidate = self._write_candidate(target, new)
+        after = project
+        candidates: List[Tuple[str, str]] = []
+        what = ", ".join(change.path for change in changes)
         try:
-            others = list(project.files)
-            known = [os.path.realpath(item) for item in others]
-            if target in known:
-                place = known.index(target)
-            else:
-                place = len(others) if last else 0
-                others.insert(place, path)
-            files = others[:place] + [candidate] + others[place + 1 :]
-            # A new override file is no part of what was there before.
-            before = others if old is not None else others[:place] + others[place + 1 :]
-            problem = self.config_problem(project, files).replace(candidate, path)
-            if not problem:
-                return VALIDATED, ""
-            if before and self.config_problem(project, before).replace(target, path) == problem:
-                return SKIPPED, "Compose refuses the file as it was in the same way: %s" % problem
+            for change in changes:
+                candidate = None
+                if change.after is not None:
+                    candidate = self._write_candidate(os.path.realpath(change.path), change.after)
+                    candidates.append((candidate, change.path))
+                after = _with_file(after, change.path, candidate)
+            model, problem = self.model(after)
+            for candidate, path in candidates:
+                problem = problem.replace(candidate, path)
+            old, old_problem = self.model(project) if project.files else (None, "")
         finally:
-            os.unlink(candidate)
-        raise BulkheadError(
-            "Compose refuses the new content of %s: %s. Nothing was written." % (path, problem.rstrip(".")),
-            "If this is wanted all the same, set validate=false.",
-        )
+            for candidate, _path in candidates:
+                os.unlink(candidate)
+        if model is None and project.files and problem == old_problem:
+            return SKIPPED, "Compose refuses the project as it was in the same way: %s" % problem
+        if model is None:
+            raise BulkheadError(
+                "Compose refuses the new content of %s: %s. Nothing was written." % (what, problem.rstrip(".")),
+                "If this is wanted all the same, set validate=false.",
+            )
+        stray = stray_paths(old, model, wanted.paths) if old is not None else []
+        if stray:
+            raise BulkheadError(
+                "With the new content of %s, Compose would also read another %s. Nothing was written."
+                % (what, ", ".join(".".join(path) for path in stray)),
+                "Name these services too, or make the change by hand.",
+            )
+        lacking = wanted.problem(model)
+        if lacking:
+            raise ConflictError(
+                "With the new content of %s, %s. Nothing was written." % (what, lacking),
+                "See what the project's other files say of it (include, extends, a further -f, an override file).",
+            )
+        return VALIDATED, ""
 
     @staticmethod
     def _write_candidate(target: str, data: bytes) -> str:
@@ -188,6 +206,21 @@ class ComposeCli:
             os.unlink(candidate)
             raise OutsideError("%s can't be written: %s." % (candidate, (error.strerror or "").lower())) from error
         return candidate
+
+
+def _with_file(project: Project, path: str, candidate: Optional[str]) -> Project:
+    """Return a project in which another file takes the place of one, or none does."""
+    target = os.path.realpath(path)
+    new = () if candidate is None else (candidate,)
+    # The project's own `.env` is read only as long as no env file is named.
+    env_files = project.env_files or (os.path.join(project.directory, ".env"),)
+    if target in [os.path.realpath(one) for one in env_files]:
+        names = [new if os.path.realpath(one) == target else (one,) for one in env_files]
+        return replace(project, env_files=tuple(one for name in names for one in name))
+    files = [new if os.path.realpath(one) == target else (one,) for one in project.files]
+    if target not in [os.path.realpath(one) for one in project.files]:
+        files.append(new)
+    return replace(project, files=tuple(one for name in files for one in name))
 
 
 def mask(text: str, secrets: Sequence[str]) -> str:

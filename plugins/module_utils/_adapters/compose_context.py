@@ -9,10 +9,14 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from .._compose.document import Document
 from .._compose.extra_hosts import Hosts, normal_address, split_entry
 from .._compose.model import Model
+from .._compose.networks import Attachment, engine_name
+from .._compose.outcome import Edited
 from .._compose.placement import EnvironmentState, service_env_paths
+from .._compose.resolved import Wanted
 from .._core.errors import InputError
+from .._core.plan import Change, Plan
 from .._journal.journal import containers_entry
-from .compose_cli import OFF, VALIDATED, ComposeCli
+from .compose_cli import OFF, ComposeCli
 from .compose_files import FileChange, write_change
 from .compose_project import open_engine, override_path_of, override_warning, project_of, service_containers
 from .files import append_json_line, read_bytes, read_bytes_or_none
@@ -94,18 +98,61 @@ class ComposeContext:
             documents, self.project.directory, {path: read_bytes_or_none(path) for path in paths}, own
         )
 
-    def validate(self, change: FileChange) -> Dict[str, str]:
-        """Ask Compose about a new content: ``validated`` and its reason, for the module's result."""
-        if not self._options["validate"]:
-            return {"validated": OFF}
-        if change.after is None:
-            return {"validated": VALIDATED}
-        status, reason = ComposeCli(self._options.get("docker_host")).validate(
-            self.project, change.path, change.after, change.before, self.is_override
-        )
-        return {"validated": status, "validated_reason": reason} if reason else {"validated": status}
+    def apply(
+        self,
+        changes: Sequence[FileChange],
+        wanted: Wanted,
+        services: Sequence[str],
+        check_mode: bool,
+        created: bool = False,
+    ) -> Dict[str, Any]:
+        """Let Compose read the new contents, write the journal, then the files.
 
-    def journal_containers(self, services: Sequence[str], created: bool = False) -> None:
+        Arguments:
+            changes: none is no change. wanted: in what Compose may read the project otherwise.
+            services: those that get new containers because of it. created: they have none yet.
+
+        Returns: ``validated`` with its reason and ``backup_files``, for the module's result.
+        """
+        result: Dict[str, Any] = {"validated": OFF, "backup_files": []}
+        if not changes:
+            return result
+        # A service's own env_file is named inside a compose file: Compose can't be given another one to look at.
+        known = [self.target, *(self.project.env_files or (os.path.join(self.project.directory, ".env"),))]
+        checked = [change for change in changes if change.path in known]
+        if self._options["validate"] and checked:
+            cli = ComposeCli(self._options.get("docker_host"))
+            result["validated"], reason = cli.validate(self.project, checked, wanted)
+            if reason:
+                result["validated_reason"] = reason
+        if check_mode:
+            return result
+        self._journal_containers(services, created)
+        written = [write_change(change, self._options.get("journal"), self._options["backup"]) for change in changes]
+        result["backup_files"] = [path for path in written if path]
+        return result
+
+    def carry_out(self, planned: Edited, wanted: Wanted, check_mode: bool) -> Dict[str, Any]:
+        """Write the edited file, as ``apply`` does; return the result of a module that edits one file."""
+        before = self.override if self.is_override else self.document.data
+        plan = Plan(warnings=self.warnings + planned.warnings)
+        changes: List[FileChange] = []
+        if planned.changed:
+            texts = [(data or b"").decode("utf-8") for data in (before, planned.data)]
+            plan.add(Change(self.target, texts[0], texts[1]))
+            changes.append(FileChange(self.target, before, planned.data))
+        done = self.apply(changes, wanted, planned.changed_services, check_mode)
+        backups = done.pop("backup_files")
+        return dict(
+            plan.result(),
+            changed_services=planned.changed_services,
+            path_written=self.target if changes else "",
+            backup_file=backups[0] if backups else "",
+            warnings=plan.warnings,
+            **done,
+        )
+
+    def _journal_containers(self, services: Sequence[str], created: bool) -> None:
         """Write down, before a file changes, that these services get new containers because of it.
 
         Arguments:
@@ -117,10 +164,6 @@ class ComposeContext:
             names = sorted(set(services))
             entry = containers_entry(project.name, project.directory, project.files, project.env_files, names, created)
             append_json_line(os.path.abspath(journal), entry)
-
-    def write(self, change: FileChange) -> str:
-        """Write a file; return the path of its backup, or an empty text."""
-        return write_change(change, self._options.get("journal"), self._options["backup"])
 
     def _live(self, services: Sequence[str]) -> Dict[str, List[Dict[str, Any]]]:
         found = service_containers(self._engine, self.project, self.path)
@@ -152,6 +195,25 @@ class ComposeContext:
                     for host, address in hosts.items()
                 ]
                 if not all(matching) if present else any(matching):
+                    pending.append(service)
+                    break
+        return pending
+
+    def pending_networks(self, services: Sequence[str], attachments: Sequence[Attachment], present: bool) -> List[str]:
+        """Return the services of which a container isn't on the networks, or still is."""
+        documents = self.documents(without_override=False)
+        names = {item: engine_name(documents, self.project.name, item) for item in attachments}
+        pending = []
+        for service, containers in self._live(services).items():
+            for item in containers:
+                networks = (item.get("NetworkSettings") or {}).get("Networks") or {}
+                there = [
+                    name in networks
+                    and set(network.options.get("aliases") or []) <= set((networks[name] or {}).get("Aliases") or [])
+                    for network, name in names.items()
+                    if name is not None
+                ]
+                if not all(there) if present else any(name in networks for name in names.values()):
                     pending.append(service)
                     break
         return pending

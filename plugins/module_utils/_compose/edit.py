@@ -94,8 +94,16 @@ class Editor:
         ]
         if self._early:
             self._insert_lines(self.style.line_start(mapping.pairs[-1][0].start), lines)
-        else:
-            self._insert_lines(self._after_comments(self._line_after(mapping), indent), lines)
+            return
+        if mapping is self.document.root and self._is_spaced(mapping):
+            lines.insert(0, "")
+        self._insert_lines(self._after_comments(self._line_after(mapping), indent), lines)
+
+    def _is_spaced(self, mapping: Node) -> bool:
+        """Return whether blank lines stand between a mapping's keys; a single one is taken for such."""
+        starts = [self.style.line_start(key.start) for key, _value in mapping.pairs[1:]]
+        before = [self.text[self.style.line_start(start - 1) : start] for start in starts if start]
+        return not before or any(not line.strip() for line in before)
 
     def fill_null(self, key: Node, value: Node, content: Value, quote: str = '"') -> None:
         """Give a key without a value a list or a mapping.
@@ -133,6 +141,59 @@ class Editor:
         if not re.match(r"^ *-[ \t]+$", prefix):
             prefix = " " * self.style.column(sequence.start) + "- "
         self._insert_lines(self._line_after(sequence), [prefix + scalar_text(value, quote, False) for value in values])
+
+    def list_to_mapping(self, sequence: Node, values: Mapping[str, Value]) -> None:
+        """Turn a list of texts into a mapping with these texts as keys, and give it values.
+
+        Arguments:
+            values: by key; those of the list get theirs where they stand, others come after them.
+
+        Raises:
+            BulkheadError: an item is more than a text, or stands in an unusual way.
+        """
+        names = [item.value for item in sequence.items]
+        if sequence.anchor or any(item.kind != "scalar" or item.anchor or item.tag for item in sequence.items):
+            raise self._refused("the list in line %d is more than texts" % self.document.line_number(sequence.start))
+        self._replaced[id(sequence)] = {**dict.fromkeys(names), **values}
+        if sequence.flow:
+            if "#" in self.text[sequence.start : sequence.end]:
+                raise self._refused("a comment stands in line %d" % self.document.line_number(sequence.start))
+            self._splice(sequence.start, sequence.end, render_flow(self._replaced[id(sequence)], ""))
+            return
+        step, offset, dash = self.style.default_step(), self.style.offset(), self.style.dash()
+        indent = " " * self.style.column(sequence.start)
+        for item in sequence.items:
+            start = self.style.line_start(item.start)
+            prefix = self.text[start : item.start]
+            if not re.match(r"^ *-[ \t]+$", prefix):
+                raise self._refused("line %d holds more than one item" % self.document.line_number(item.start))
+            # A list may stand as far out as its key; a mapping can't.
+            indent = " " * (len(prefix) - len(prefix.lstrip(" ")) or 0)
+            indent += " " * (step if self._column_of_key(sequence) == len(indent) else 0)
+            rendered = render_block(
+                scalar_text(item.value, item.style, False), values.get(item.value), offset, step, "", dash
+            )
+            self._splice(start, item.end, indent + rendered[0])
+            if rendered[1:]:
+                self._insert_lines(self.style.line_after(item.end), [indent + line for line in rendered[1:]])
+        lines = [
+            indent + line
+            for name, value in values.items()
+            if name not in names
+            for line in render_block(scalar_text(name, "", False), value, offset, step, "", dash)
+        ]
+        if lines:
+            self._insert_lines(self._line_after(sequence), lines)
+
+    def _column_of_key(self, value: Node) -> int:
+        """Return the column of the key whose value begins on a later line."""
+        line = self.style.line_start(value.start)
+        while line:
+            line = self.style.line_start(line - 1)
+            text = self.text[line : self.style.line_after(line)]
+            if text.strip() and not text.lstrip().startswith("#"):
+                return len(text) - len(text.lstrip(" "))
+        return 0
 
     # Changing.
 
@@ -185,8 +246,15 @@ class Editor:
             self._write_empty(parent[0], mapping, "{}")
         for place in sorted(places):
             name, value = mapping.pairs[place]
-            end = self._line_after(value)
-            self._remove_lines(name.start, max(end, self.style.line_after(name.end)), "")
+            end = max(self._line_after(value), self.style.line_after(name.end))
+            start = self.style.line_start(name.start)
+            if mapping is self.document.root and start and not self.text[end:].strip():
+                # The blank line above a last section goes with it.
+                before = self.style.line_start(start - 1)
+                if not self.text[before:start].strip():
+                    self._remove_lines(before, end, "")
+                    continue
+            self._remove_lines(name.start, end, "")
 
     def stays_when_empty(self, collection: Node) -> bool:
         """Return whether a list or mapping that loses all it has is to stay, as ``[]`` or ``{}``.
@@ -251,8 +319,12 @@ class Editor:
             pieces.append(new)
             position = end
         pieces.append(self.text[position:])
+        text = "".join(pieces)
+        if not self.text.endswith("\n") and text.endswith("\n"):
+            # Its last lines went, and it never ended with a line end.
+            text = text[:-2] if text.endswith("\r\n") else text[:-1]
         try:
-            after = Document(self.document.encode("".join(pieces)), self.document.name, self.document.pure)
+            after = Document(self.document.encode(text), self.document.name, self.document.pure)
         except InputError as error:
             raise self._refused("the result would not be the YAML that is wanted (%s)" % error.message) from error
         problem = self._difference(self.document.root, after.root)
@@ -335,8 +407,6 @@ class Editor:
         begin = self.style.line_start(start)
         if self.text[begin:start].strip() not in ("", mark):
             raise self._refused("line %d holds more than what is to go" % self.document.line_number(start))
-        if end == len(self.text) and not self.text.endswith("\n") and begin:
-            begin -= 2 if self.text[begin - 2 : begin] == "\r\n" else 1
         self._splice(begin, end, "")
 
     def _write_empty(self, key: Node, collection: Node, empty: str) -> None:

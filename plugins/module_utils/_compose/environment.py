@@ -167,8 +167,8 @@ def _add_key(editor: Editor, target: Target, wanted: Dict[str, str]) -> None:
     add_key(editor, target, KEY, content, "" if as_list else None)
 
 
-def _change(editor: Editor, place: Target, found: Found, wanted: Variables) -> None:
-    target = place.node
+def _change(editor: Editor, whole: Target, found: Found, wanted: Variables) -> None:
+    target = whole.node
     if target.is_null:
         key = next(pair[0] for pair in found.owner.pairs if pair[1] is found.value)
         editor.fill_null(key, target, {name: value for name, value in wanted.items() if value is not None})
@@ -184,7 +184,7 @@ def _change(editor: Editor, place: Target, found: Found, wanted: Variables) -> N
     inherited = [name for name, place in places.items() if wanted[name] is None and place < 0]
     if inherited:
         raise StateError(
-            "Service %s has %s from what it merges or extends." % (place.service, ", ".join(inherited)),
+            "Service %s has %s from what it merges or extends." % (whole.service, ", ".join(inherited)),
             "Unset it there.",
         )
     added: Dict[str, str] = {}
@@ -200,7 +200,7 @@ def _change(editor: Editor, place: Target, found: Found, wanted: Variables) -> N
             editor.replace(target.items[places[name]], "%s=%s" % (name, value))
     count = len(target.pairs) if target.kind == "mapping" else len(target.items)
     if gone and len(gone) == count and not added and not editor.stays_when_empty(target):
-        remove_key(editor, place, KEY)
+        remove_key(editor, whole, KEY)
     elif gone and target.kind == "mapping":
         editor.remove_pairs(target, gone)
     elif gone:

@@ -15,7 +15,7 @@ from .document import Document, Node
 from .edit import Editor
 from .model import Comparison, Found, Model
 from .outcome import Edited, Outcome, finish, refuse_sharing
-from .target import Target, add_key, find_target, remove_key
+from .target import Target, add_key, find_target, inherited_value, remove_key
 
 KEY = "extra_hosts"
 _HOST = re.compile(r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$")
@@ -306,14 +306,9 @@ def _remove(editor: Editor, model: Model, target: Target, places: Set[int]) -> N
 
 def _is_carried_over(model: Model, target: Target, places: Set[int]) -> bool:
     """Return whether what remains is just what the service would inherit without a list of its own."""
-    value, found = target.node, target.found
-    own = model.nodes[target.service].resolved()
-    if found is None or found.value.kind != "sequence" or value.anchor or found.owner is not own:
-        return False
-    line = model.lineages[target.service]
-    inherited = next((member.get(KEY) for member in line[1:] if member.get(KEY) is not None), None)
-    rest = [item.resolved().value for place, item in enumerate(value.items) if place not in places]
-    return inherited is not None and rest == _texts_of(inherited.resolved())
+    inherited = inherited_value(model, target, KEY)
+    rest = [item.resolved().value for place, item in enumerate(target.node.items) if place not in places]
+    return inherited is not None and target.node.kind == "sequence" and rest == _texts_of(inherited)
 
 
 def checked_hosts(hosts: Mapping[str, Any], present: bool) -> Hosts:

@@ -39,17 +39,20 @@ def finish(
     warnings: List[str],
     holds: Callable[[str, Model], bool],
     chosen: Sequence[str],
+    top_level: str = "",
 ) -> Outcome:
     """Make an edit and prove that it means what was asked for, and nothing more.
 
     Arguments:
         key: the services' key that may change. asked: the services that may change.
         holds: says whether a service is then as it is to be; asked for each of ``chosen``.
+        top_level: a key of the document itself that may change as well.
     """
     editor, after = edit(document, make)
     if after is None:
         return Outcome(None, [], warnings)
     differences = _differences(document, after, editor, key, asked)
+    differences.discard((top_level,))
     hit = {part[1] for part in differences if _is_of(part, key, asked)}
     stray = sorted(".".join(part) for part in differences if not _is_of(part, key, asked))
     if stray:

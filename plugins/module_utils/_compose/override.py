@@ -7,7 +7,7 @@ Compose appends an override's ``extra_hosts`` to those of the file before it, an
 name.
 """
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Set
 
 from .._core.errors import StateError
 from .document import Document
@@ -23,6 +23,17 @@ from .extra_hosts import (
     plan_present,
 )
 from .model import Model
+from .networks import (
+    DEFAULT,
+    Attachment,
+    check_declared,
+    networks_of,
+    plan_attached,
+    plan_detached,
+    undeclared,
+    who_lacks,
+    with_declared,
+)
 from .outcome import Edited, Outcome
 from .service import add_missing, new_file, remove_service
 
@@ -80,7 +91,7 @@ def plan_override_hosts(
     if problems:
         raise address_conflict(bases[0], problems, hosts)
     if not present:
-        return _take_away(document, data, wanted, hosts)
+        return _take_away(document, data, wanted, lambda current: plan_absent(current, list(wanted), hosts))
     content = {
         service: {"extra_hosts": ["%s:%s" % pair for pair in missing.items()]} for service, missing in wanted.items()
     }
@@ -130,6 +141,68 @@ def plan_override_environment(
     )
 
 
+def plan_override_networks(
+    bases: Sequence[Document],
+    data: Optional[bytes],
+    services: Sequence[str],
+    attachments: Sequence[Attachment],
+    present: bool,
+    name: str,
+) -> Edited:
+    """Return the override file with which these services are, or aren't, on these networks.
+
+    Compose adds an override's networks to those that a file before it names; where none names any, the implied
+    ``default`` goes, so it is named beside them.
+
+    Raises:
+        StateError: a service has a ``network_mode``, or stands on a network that is to go in a base file.
+        InputError, ConflictError: a network is declared nowhere, or otherwise.
+    """
+    document = _open(data, name)
+    known = _names_in(document)
+    held_in_bases: Dict[str, Set[str]] = {}
+    for base in bases:
+        model = Model(base)
+        for service in model.nodes:
+            held_in_bases.setdefault(service, set()).update(networks_of(model, service))
+    chosen = bases[0].choose_services(services)
+    if not present:
+        names = {item.name for item in attachments}
+        for service in chosen:
+            held = sorted(names & held_in_bases.get(service, set()))
+            if held:
+                raise StateError(
+                    "Network %s of service %s stands in %s, not in %s."
+                    % (", ".join(held), service, bases[0].name, name),
+                    "Detach it there with mode=inline.",
+                )
+        asked = [service for service in chosen if service in known]
+        return _take_away(document, data, asked, lambda current: plan_detached(current, asked, attachments, bases))
+    check_declared([*bases, *([document] if document is not None else [])], attachments)
+    models = [Model(one) for one in bases] + ([Model(document)] if document is not None and known else [])
+    warnings: List[str] = []
+    lacks = who_lacks(models, chosen, services, attachments, warnings)
+    lacks = {service: lacking for service, lacking in lacks.items() if lacking}
+    if not lacks:
+        return Edited(data, False, [], warnings)
+    content: Dict[str, Any] = {}
+    for service, lacking in lacks.items():
+        own: Dict[str, Any] = {item.name: dict(item.options) or None for item in lacking}
+        if not held_in_bases.get(service):
+            own.setdefault(DEFAULT, None)
+        content[service] = {"networks": own if any(own.values()) else list(own)}
+    declared = undeclared([*bases, *([document] if document is not None else [])], attachments)
+    if document is None:
+        return Edited(new_file(content, declared), True, list(content), warnings)
+    current = add_missing(document, {service: value for service, value in content.items() if service not in known})
+    current = with_declared(current, declared)
+    named = [service for service, networks in held_in_bases.items() if networks]
+    for service, lacking in lacks.items():
+        if service in known:
+            current = plan_attached(current, [service], lacking, bases, named).document or current
+    return Edited(current.data, True, list(content), warnings)
+
+
 def _is_named(entry: Entry, hosts: Hosts) -> bool:
     for host, address in hosts.items():
         if entry.host.lower() == host.lower():
@@ -156,10 +229,15 @@ def _give(
     return Edited(rest, rest != data, list(content), warnings)
 
 
-def _take_away(document: Optional[Document], data: Optional[bytes], wanted: Dict[str, Hosts], hosts: Hosts) -> Edited:
-    if document is None or not wanted:
+def _take_away(
+    document: Optional[Document],
+    data: Optional[bytes],
+    services: Collection[str],
+    change: Callable[[Document], Outcome],
+) -> Edited:
+    if document is None or not services:
         return Edited(data, False)
-    outcome = plan_absent(document, list(wanted), hosts)
+    outcome = change(document)
     if outcome.document is None:
         return Edited(data, False)
     rest = _without_empty(document, outcome.document.data, outcome.changed_services)

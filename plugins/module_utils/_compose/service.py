@@ -11,11 +11,13 @@ from .edit import edit_with_fallback, matches
 from .style import render_block, scalar_text
 
 
-def new_file(services: Mapping[str, Any]) -> bytes:
-    """Return a compose file that holds these services and nothing else."""
+def new_file(services: Mapping[str, Any], networks: Optional[Mapping[str, Any]] = None) -> bytes:
+    """Return a compose file that holds these services and networks, and nothing else."""
     lines = ["services:"]
     for name, definition in services.items():
         lines += ["  " + line for line in render_block(scalar_text(name, "", False), definition, 2, 2, '"')]
+    if networks:
+        lines += ["", *render_block("networks", networks, 2, 2, '"')]
     return ("\n".join(lines) + "\n").encode("utf-8")
 
 

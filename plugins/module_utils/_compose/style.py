@@ -84,6 +84,8 @@ def render_block(name: str, value: Any, offset: int, step: int, quote: str, dash
             )
             lines.append(" " * offset + dash + text)
         return lines
+    if value is None:
+        return [name + ":"]
     if isinstance(value, (dict, list, tuple)):
         return ["%s: %s" % (name, render_flow(value, quote))]
     return ["%s: %s" % (name, scalar_text(value, quote, False))]

@@ -93,3 +93,18 @@ def remove_key(editor: Editor, target: Target, key: str) -> None:
         return
     parent = next((outer for outer in all_pairs(editor.document) if outer[1] is found.owner), None)
     editor.remove_pair(found.owner, key, parent)
+
+
+def inherited_value(model: Model, target: Target, key: str) -> Optional[Node]:
+    """Return the value that a service would have without the key of its own; None where it would have none.
+
+    None too where its own has an anchor or isn't its own.
+    """
+    found = target.found
+    if found is None or found.value is not target.node or target.node.anchor:
+        return None
+    line = model.lineages[target.service]
+    if not line or found.owner is not line[0]:
+        return None
+    value = next((member.get(key) for member in line[1:] if member.get(key) is not None), None)
+    return None if value is None else value.resolved()
