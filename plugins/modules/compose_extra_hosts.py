@@ -149,7 +149,7 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
             planned = plan_inline_hosts(context.document, services, hosts, present)
         changed = planned.changed_services
         wanted = Wanted(
-            service_paths(changed, "extra_hosts"), lambda model: hosts_problem(model, changed, hosts, present)
+            service_paths(changed, "extra_hosts"), lambda model: hosts_problem(model, context.without_extenders(changed), hosts, present)
         )
         result = context.carry_out(planned, wanted, check_mode)
         chosen = context.document.choose_services(services)

@@ -204,7 +204,7 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         wanted = Wanted(
             # A network that the last service leaves, or the first one joins, goes from or comes to the model.
             service_paths(changed, "networks") + [("networks", name) for name in [*names, "default"]],
-            lambda model: networks_problem(model, changed, names, present),
+            lambda model: networks_problem(model, context.without_extenders(changed), names, present),
         )
         result = context.carry_out(planned, wanted, check_mode)
         chosen = context.document.choose_services(services)

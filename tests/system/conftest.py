@@ -4,11 +4,12 @@
 """What the system tests share: the demo's stack, broken as its user met it, and playbooks run against it."""
 
 import importlib.util
+import json
 import os
 import pathlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+MODULES = "ansible_collections.bulkhead.stack.plugins.modules"
 CLOCK = "2026-11-23T10:00:00Z"
 
 
@@ -97,21 +99,50 @@ class Stack:
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
 
 
+def _environment() -> dict[str, str]:
+    paths = subprocess.run(
+        [str(ROOT / "scripts" / "collections-path.sh")], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.strip()
+    return dict(
+        os.environ,
+        ANSIBLE_COLLECTIONS_PATH=paths,
+        ANSIBLE_NOCOLOR="true",
+        PATH=f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+    )
+
+
+@pytest.fixture
+def call(tmp_path: pathlib.Path) -> Any:
+    """Return a function that calls a module directly and gives its result.
+
+    Its ``_prefix`` is a command that runs the module's, its ``_path`` a folder of programs that come first.
+    """
+
+    def run(
+        module: str, check: bool = False, _prefix: Sequence[str] = (), _path: str = "", **arguments: Any
+    ) -> dict[str, Any]:
+        path = tmp_path / "arguments.json"
+        path.write_text(
+            json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments, _ansible_check_mode=check, _ansible_diff=True)})
+        )
+        environment = _environment()
+        environment["PYTHONPATH"] = environment["ANSIBLE_COLLECTIONS_PATH"]
+        environment["PATH"] = f"{_path}:{environment['PATH']}" if _path else environment["PATH"]
+        command = [*_prefix, sys.executable, "-m", f"{MODULES}.{module}", str(path)]
+        process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert process.stdout.strip(), process.stderr
+        result: dict[str, Any] = json.loads(process.stdout)
+        return result
+
+    return run
+
+
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     """Start the stack for a file of tests, and take it away afterwards."""
     folder = ROOT / ".demo"
     script = str(ROOT / "scripts" / "demo-stack.sh")
-    paths = subprocess.run(
-        [str(ROOT / "scripts" / "collections-path.sh")], check=True, stdout=subprocess.PIPE, text=True
-    ).stdout.strip()
-    environment = dict(
-        os.environ,
-        BULKHEAD_DEMO_DIR=str(folder),
-        ANSIBLE_COLLECTIONS_PATH=paths,
-        ANSIBLE_NOCOLOR="true",
-        PATH=f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
-    )
+    environment = dict(_environment(), BULKHEAD_DEMO_DIR=str(folder))
     subprocess.run([script, "up"], check=True, env=environment, stdout=subprocess.PIPE)
     try:
         yield Stack(folder, environment)

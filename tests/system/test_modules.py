@@ -10,31 +10,7 @@ makes the next one needs.
 import json
 import pathlib
 import subprocess
-import sys
 from typing import Any
-
-import pytest
-
-MODULES = "ansible_collections.bulkhead.stack.plugins.modules"
-
-
-@pytest.fixture
-def call(stack: Any, tmp_path: pathlib.Path) -> Any:
-    """Return a function that calls a module directly and gives its result."""
-
-    def run(module: str, check: bool = False, **arguments: Any) -> dict[str, Any]:
-        path = tmp_path / "arguments.json"
-        path.write_text(
-            json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments, _ansible_check_mode=check, _ansible_diff=True)})
-        )
-        environment = dict(stack.environment, PYTHONPATH=stack.environment["ANSIBLE_COLLECTIONS_PATH"])
-        command = [sys.executable, "-m", f"{MODULES}.{module}", str(path)]
-        process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-        assert process.stdout.strip(), process.stderr
-        result: dict[str, Any] = json.loads(process.stdout)
-        return result
-
-    return run
 
 
 def four_runs(call: Any, stack: Any, module: str, **arguments: Any) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .._compose.document import Document
 from .._compose.extra_hosts import Hosts, normal_address, split_entry
-from .._compose.model import Model
+from .._compose.model import Model, extenders_elsewhere
 from .._compose.networks import Attachment, engine_name
 from .._compose.outcome import Edited
 from .._compose.placement import EnvironmentState, service_env_paths
 from .._compose.resolved import Wanted
-from .._core.errors import InputError
+from .._core.errors import ConflictError, InputError
 from .._core.plan import Change, Plan
 from .._journal.journal import containers_entry
 from .compose_cli import OFF, ComposeCli
@@ -83,6 +83,15 @@ class ComposeContext:
                 documents.append(document)
         return documents
 
+    def without_extenders(self, services: Sequence[str]) -> List[str]:
+        """Return those of the services that extend none of this file.
+
+        What extends one by the file's name is read from the file as it still is while Compose is asked about the new
+        content.
+        """
+        bases = Model(self.document).bases
+        return [service for service in services if service not in bases]
+
     def environment_state(self, services: Sequence[str]) -> EnvironmentState:
         """Return the env files that these services' variables may stand in."""
         documents = self.documents(without_override=False)
@@ -134,6 +143,13 @@ class ComposeContext:
 
     def carry_out(self, planned: Edited, wanted: Wanted, check_mode: bool) -> Dict[str, Any]:
         """Write the edited file, as ``apply`` does; return the result of a module that edits one file."""
+        others = extenders_elsewhere(self.documents(), planned.changed_services) if planned.changed else []
+        if others and not self.is_override:
+            raise ConflictError(
+                "%s extends what is to be edited in %s, and would change too." % (", ".join(others), self.path),
+                "Use mode=override.",
+                shared_with=others,
+            )
         before = self.override if self.is_override else self.document.data
         plan = Plan(warnings=self.warnings + planned.warnings)
         changes: List[FileChange] = []

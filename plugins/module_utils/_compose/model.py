@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a compose file means once aliases and merge keys are followed: who gets which value from where."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+import posixpath
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .document import Document, Node
 
@@ -48,6 +49,36 @@ def find_key(node: Node, key: str) -> Optional[Found]:
     return None
 
 
+def extended_by(node: Node, path: str) -> Tuple[str, Optional[str]]:
+    """Return which file's service a service extends: that file's path, and the service, or None.
+
+    Arguments:
+        path: the file in which the service stands. A file is named relative to it (compose-spec, "extends").
+    """
+    found = find_key(node, "extends")
+    value = None if found is None else found.value.resolved()
+    if value is None or value.kind == "sequence" or value.is_null:
+        return posixpath.normpath(path), None
+    if value.kind == "scalar":
+        return posixpath.normpath(path), value.value
+    file, service = value.get("file"), value.get("service")
+    other = path if file is None else posixpath.join(posixpath.dirname(path), file.resolved().value)
+    return posixpath.normpath(other), None if service is None else service.resolved().value
+
+
+def extenders_elsewhere(documents: Sequence[Document], services: Sequence[str]) -> List[str]:
+    """Return who extends these services of the first document in another one, each as ``service of file``."""
+    target = posixpath.normpath(documents[0].name)
+    found = []
+    for document in documents[1:]:
+        for key, node in document.services().pairs:
+            if key.kind == "scalar" and not key.is_merge_key:
+                path, service = extended_by(node, document.name)
+                if path == target and service in services:
+                    found.append("%s of %s" % (key.value, document.name))
+    return found
+
+
 class Model:
     """The services of a document, with what they share.
 
@@ -77,18 +108,9 @@ class Model:
         self._users: Dict[str, Dict[int, List[str]]] = {}
         self._members: Optional[Dict[int, List[str]]] = None
 
-    @staticmethod
-    def _extended(node: Node) -> Optional[str]:
-        found = find_key(node, "extends")
-        if found is None:
-            return None
-        value = found.value.resolved()
-        if value.kind == "scalar":
-            return value.value
-        if value.kind == "mapping" and value.get("file") is None:
-            service = value.get("service")
-            return None if service is None else service.resolved().value
-        return None
+    def _extended(self, node: Node) -> Optional[str]:
+        path, service = extended_by(node, self.document.name)
+        return service if path == posixpath.normpath(self.document.name) else None
 
     def find(self, service: str, key: str) -> Optional[Found]:
         """Return where a service has a key from, ``extends`` left aside."""
