@@ -42,7 +42,8 @@ options:
     elements: path
   validate:
     description:
-      - Whether C(docker compose config) must accept the new content before it replaces the file.
+      - Whether C(docker compose config) must accept the new content before it replaces the file, and read nothing but
+        the asked-for change out of it, services behind profiles included.
       - Where it refuses the content that is there in the same way, the file is written all the same,
         and RV(ignore:validated) says V(skipped).
     type: bool

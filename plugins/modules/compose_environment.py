@@ -104,7 +104,8 @@ shared_with:
   sample: {}
 validated:
   description:
-    - Whether C(docker compose config) accepted the new content - V(yes), V(no) (not asked or not needed) or V(skipped).
+    - Whether C(docker compose config) reads nothing but this change out of the new content - V(yes), V(no) (not asked
+      or not needed) or V(skipped).
   returned: success
   type: str
   sample: 'yes'
@@ -112,13 +113,21 @@ validated_reason:
   description: Why the check was skipped.
   returned: when RV(validated) is V(skipped)
   type: str
-  sample: 'Compose refuses the file as it was in the same way: ...'
+  sample: 'Compose refuses the project as it was in the same way: ...'
 backup_files:
   description: The copies of the old contents.
   returned: success
   type: list
   elements: str
   sample: []
+project:
+  description:
+    - The Compose project as it is once the edit is written, for C(docker compose) or
+      M(community.docker.docker_compose_v2), whoever started it in whatever way - C(name) (an empty text where no
+      container of it is known), C(directory), C(files) and C(env_files).
+  returned: success
+  type: dict
+  sample: {name: archon, directory: /srv/archon, files: [/srv/archon/docker-compose.yml], env_files: []}
 changes:
   description: The files that change.
   returned: success
@@ -184,6 +193,7 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
             },
             shared_with=placed.shared_with,
             warnings=context.warnings + plan.warnings,
+            project=context.project_after(),
             **done,
         )
     finally:

@@ -89,7 +89,9 @@ path_written:
   type: str
   sample: /srv/archon/docker-compose.yml
 validated:
-  description: Whether C(docker compose config) accepted the new content - V(yes), V(no) (not asked) or V(skipped).
+  description:
+    - Whether C(docker compose config) reads nothing but this change out of the new content - V(yes), V(no) (not asked)
+      or V(skipped).
   returned: success
   type: str
   sample: 'yes'
@@ -97,12 +99,20 @@ validated_reason:
   description: Why the check was skipped.
   returned: when RV(validated) is V(skipped)
   type: str
-  sample: 'Compose refuses the file as it was in the same way: ...'
+  sample: 'Compose refuses the project as it was in the same way: ...'
 backup_file:
   description: The copy of the old content; an empty text where none was asked for or needed.
   returned: success
   type: str
   sample: ''
+project:
+  description:
+    - The Compose project as it is once the edit is written, for C(docker compose) or
+      M(community.docker.docker_compose_v2), whoever started it in whatever way - C(name) (an empty text where no
+      container of it is known), C(directory), C(files) and C(env_files).
+  returned: success
+  type: dict
+  sample: {name: archon, directory: /srv/archon, files: [/srv/archon/docker-compose.yml], env_files: []}
 changes:
   description: The files that change.
   returned: success
@@ -149,7 +159,8 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
             planned = plan_inline_hosts(context.document, services, hosts, present)
         changed = planned.changed_services
         wanted = Wanted(
-            service_paths(changed, "extra_hosts"), lambda model: hosts_problem(model, context.without_extenders(changed), hosts, present)
+            service_paths(changed, "extra_hosts"),
+            lambda model: hosts_problem(model, context.without_extenders(changed), hosts, present),
         )
         result = context.carry_out(planned, wanted, check_mode)
         chosen = context.document.choose_services(services)

@@ -146,6 +146,14 @@ backup_file:
   returned: success
   type: str
   sample: ''
+project:
+  description:
+    - The Compose project as it is once the edit is written, for C(docker compose) or
+      M(community.docker.docker_compose_v2), whoever started it in whatever way - C(name) (an empty text where no
+      container of it is known), C(directory), C(files) and C(env_files).
+  returned: success
+  type: dict
+  sample: {name: archon, directory: /srv/archon, files: [/srv/archon/docker-compose.yml], env_files: []}
 changes:
   description: The files that change.
   returned: success

@@ -128,7 +128,9 @@ ready:
   type: bool
   sample: false
 validated:
-  description: Whether C(docker compose config) accepted the new content - V(yes), V(no) (not asked) or V(skipped).
+  description:
+    - Whether C(docker compose config) reads nothing but this change out of the new content - V(yes), V(no) (not asked)
+      or V(skipped).
   returned: success
   type: str
   sample: 'yes'
@@ -136,12 +138,20 @@ validated_reason:
   description: Why the check was skipped.
   returned: when RV(validated) is V(skipped)
   type: str
-  sample: 'Compose refuses the file as it was in the same way: ...'
+  sample: 'Compose refuses the project as it was in the same way: ...'
 backup_file:
   description: The copy of the old content. An empty text where none was asked for or needed.
   returned: success
   type: str
   sample: ''
+project:
+  description:
+    - The Compose project as it is once the edit is written, for C(docker compose) or
+      M(community.docker.docker_compose_v2), whoever started it in whatever way - C(name) (an empty text where no
+      container of it is known), C(directory), C(files) and C(env_files).
+  returned: success
+  type: dict
+  sample: {name: archon, directory: /srv/archon, files: [/srv/archon/docker-compose.yml], env_files: []}
 changes:
   description: The files that change.
   returned: success
@@ -266,7 +276,8 @@ def run(options: Dict[str, Any], settings: Mapping[Setting, str], check_mode: bo
             if result["ready"]:
                 wait_until_ready(options["ready_url"], options["ready_timeout"])
         needs = NEW_CONTAINER if pending and not absent else "nothing"
-        return dict(plan.result(), pending=pending, needs=needs, warnings=plan.warnings, **result)
+        project = context.project_after()
+        return dict(plan.result(), pending=pending, needs=needs, warnings=plan.warnings, project=project, **result)
     finally:
         context.close()
 

@@ -18,7 +18,14 @@ from .._core.plan import Change, Plan
 from .._journal.journal import containers_entry
 from .compose_cli import OFF, ComposeCli
 from .compose_files import FileChange, write_change
-from .compose_project import open_engine, override_path_of, override_warning, project_of, service_containers
+from .compose_project import (
+    including_project,
+    open_engine,
+    override_path_of,
+    override_warning,
+    project_of,
+    service_containers,
+)
 from .files import append_json_line, read_bytes, read_bytes_or_none
 
 # How a container ends that someone stopped: it is to stay so.
@@ -40,6 +47,9 @@ class ComposeContext:
         self.project = project_of(
             self._engine, self.path, options.get("project_name"), options.get("files"), options.get("env_files")
         )
+        including = including_project(self._engine, self.path)
+        # What its containers belong to: Compose is asked about the file's own project, but another may include it.
+        self.running = including or self.project
         self.is_override = options["mode"] == "override"
         self.warnings: List[str] = []
         self.override_path = ""
@@ -49,7 +59,7 @@ class ComposeContext:
             if os.path.realpath(self.override_path) == os.path.realpath(self.path):
                 raise InputError("override_path is the compose file itself.", "Name another file, or set mode=inline.")
             self.override = read_bytes_or_none(self.override_path)
-            warning = override_warning(self.project, self.override_path)
+            warning = override_warning(self.project, self.path, self.override_path, including)
             if warning:
                 self.warnings.append(warning)
 
@@ -82,6 +92,22 @@ class ComposeContext:
             if services is not None and services.kind == "mapping":
                 documents.append(document)
         return documents
+
+    def project_after(self) -> Dict[str, Any]:
+        """Return the project as ``docker compose`` and docker_compose_v2 take it, once the edit is written."""
+        files = list(self.running.files)
+        if (
+            self.running is self.project
+            and self.is_override
+            and os.path.realpath(self.override_path) not in [os.path.realpath(path) for path in files]
+        ):
+            files.append(self.override_path)
+        return {
+            "name": self.running.name,
+            "directory": self.running.directory,
+            "files": [path for path in files if path != self.override_path or os.path.exists(path)],
+            "env_files": list(self.running.env_files),
+        }
 
     def without_extenders(self, services: Sequence[str]) -> List[str]:
         """Return those of the services that extend none of this file.
@@ -165,6 +191,7 @@ class ComposeContext:
             path_written=self.target if changes else "",
             backup_file=backups[0] if backups else "",
             warnings=plan.warnings,
+            project=self.project_after(),
             **done,
         )
 
@@ -176,13 +203,15 @@ class ComposeContext:
         """
         journal = self._options.get("journal")
         if journal and services:
-            project = self.project
+            project = self.running
             names = sorted(set(services))
             entry = containers_entry(project.name, project.directory, project.files, project.env_files, names, created)
             append_json_line(os.path.abspath(journal), entry)
 
     def _live(self, services: Sequence[str]) -> Dict[str, List[Dict[str, Any]]]:
-        found = service_containers(self._engine, self.project, self.path)
+        found = service_containers(
+            self._engine, self.running, self.running.files[0] if self.running.files else self.path
+        )
         return {
             service: [
                 item
@@ -218,7 +247,7 @@ class ComposeContext:
     def pending_networks(self, services: Sequence[str], attachments: Sequence[Attachment], present: bool) -> List[str]:
         """Return the services of which a container isn't on the networks, or still is."""
         documents = self.documents(without_override=False)
-        names = {item: engine_name(documents, self.project.name, item) for item in attachments}
+        names = {item: engine_name(documents, self.running.name, item) for item in attachments}
         pending = []
         for service, containers in self._live(services).items():
             for item in containers:

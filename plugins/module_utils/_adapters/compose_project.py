@@ -6,9 +6,13 @@
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from .._compose.document import Document
+from .._compose.dotenv import read_dotenv
+from .._compose.model import included_files
 from .._core.errors import InputError, OutsideError
 from .compose_cli import Project
 from .docker import Docker
+from .files import read_bytes_or_none
 
 LABEL_PROJECT = "com.docker.compose.project"
 LABEL_DIRECTORY = "com.docker.compose.project.working_dir"
@@ -73,6 +77,24 @@ def project_of(
     )
 
 
+def including_project(engine: Optional[Docker], path: str) -> Optional[Project]:
+    """Return the project of which a file includes this one, or None: its labels name the including file only."""
+    target = os.path.realpath(path)
+    projects = find_projects(engine) if engine is not None else []
+    if any(target == os.path.realpath(file) for project in projects for file in project.files):
+        return None
+    for project in projects:
+        for file in project.files:
+            try:
+                document = Document(read_bytes_or_none(file) or b"", file)
+            except InputError:
+                continue
+            included = [os.path.join(os.path.dirname(file), item) for item in included_files(document)]
+            if target in [os.path.realpath(item) for item in included]:
+                return project
+    return None
+
+
 def override_path_of(project: Project, path: str, wanted: Optional[str] = None) -> str:
     """Return the override file's path: the one named, the one in use, or the one that Compose would find.
 
@@ -95,11 +117,20 @@ def override_path_of(project: Project, path: str, wanted: Optional[str] = None) 
     return os.path.join(folder, "%s.override%s" % (base, extension))
 
 
-def override_warning(project: Project, override: str) -> str:
-    """Return why an override file will not be read, or an empty text.
+def override_warning(project: Project, path: str, override: str, including: Optional[Project]) -> str:
+    """Return why a compose file's override file will not be read, or an empty text.
 
-    A project that was started with ``-f`` reads just these files; its containers' labels say which.
+    A project that was started with ``-f`` reads just these files; its containers' labels say which. Of a file that is
+    included, Compose reads no override file by itself (compose-spec, "include").
     """
+    if including is not None:
+        return "%s is included by %s: name both there, `include: [{path: [%s, %s]}]`, or Compose doesn't read %s." % (
+            path,
+            ", ".join(including.files),
+            path,
+            override,
+            override,
+        )
     target = os.path.realpath(override)
     known = [os.path.realpath(item) for item in project.files]
     if target in known or not known:
@@ -153,8 +184,17 @@ def _paths(label: str, directory: str) -> Tuple[str, ...]:
 
 
 def _default_files(path: str) -> Tuple[str, ...]:
-    """The file itself, with the override file that Compose would read beside it."""
+    """What Compose would read: what COMPOSE_FILE in the folder's ``.env`` names, else the file and its override."""
     folder, name = os.path.split(os.path.abspath(path))
+    variables = read_dotenv(read_bytes_or_none(os.path.join(folder, ".env")) or b"")
+    named = variables.get("COMPOSE_FILE", "")
+    files = [
+        os.path.abspath(os.path.join(folder, item))
+        for item in named.split(variables.get("COMPOSE_PATH_SEPARATOR") or os.pathsep)
+        if item
+    ]
+    if os.path.realpath(path) in [os.path.realpath(item) for item in files]:
+        return tuple(files)
     files = [os.path.join(folder, name)]
     if name in DEFAULT_FILES:
         files += [

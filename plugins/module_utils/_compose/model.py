@@ -66,6 +66,20 @@ def extended_by(node: Node, path: str) -> Tuple[str, Optional[str]]:
     return posixpath.normpath(other), None if service is None else service.resolved().value
 
 
+def included_files(document: Document) -> List[str]:
+    """Return the files that a document includes, as it names them (compose-spec, "include")."""
+    root = document.root
+    value = root.get("include") if root is not None and root.kind == "mapping" else None
+    files: List[str] = []
+    for item in value.resolved().items if value is not None else ():
+        item = item.resolved()
+        path = item.get("path") if item.kind == "mapping" else item
+        if path is not None:
+            path = path.resolved()
+            files += [part.resolved().value for part in path.items] if path.kind == "sequence" else [path.value]
+    return files
+
+
 def extenders_elsewhere(documents: Sequence[Document], services: Sequence[str]) -> List[str]:
     """Return who extends these services of the first document in another one, each as ``service of file``."""
     target = posixpath.normpath(documents[0].name)

@@ -5,6 +5,7 @@
 
 import posixpath
 from typing import Any, Dict, List, Mapping, Optional
+from urllib.parse import urlsplit
 
 Thing = Dict[str, Any]
 
@@ -70,20 +71,6 @@ def _compose(item: Mapping[str, Any]) -> Thing:
     return options
 
 
-def _up(item: Mapping[str, Any], services: List[str]) -> Thing:
-    """Return what community.docker.docker_compose_v2 needs to bring up just these services."""
-    options: Thing = {"project_src": _folder(item), "services": services}
-    for field, option in (
-        ("project", "project_name"),
-        ("files", "files"),
-        ("env_files", "env_files"),
-        ("profiles", "profiles"),
-    ):
-        if item.get(field):
-            options[option] = item[field]
-    return options
-
-
 def _slug(item: Mapping[str, Any]) -> str:
     return str(item.get("project") or posixpath.basename(_folder(item)))
 
@@ -105,21 +92,59 @@ def _by_project(services: Mapping[str, Thing]) -> List[Dict[str, Thing]]:
 
 
 def _dns(platform: Mapping[str, Any]) -> List[Thing]:
-    reaching = {name: service for name, service in platform["services"].items() if service["reaches_host"]}
+    concerned = {
+        name: service
+        for name, service in platform["services"].items()
+        if service["reaches_host"] or service.get("reaches") or service.get("networks")
+    }
     result = []
-    for group in _by_project(reaching):
+    for group in _by_project(concerned):
         first = next(iter(group.values()))
-        names = [_service_name(name, service) for name, service in group.items()]
         result.append(
             {
                 "compose": _compose(first),
-                "services": names,
-                "up": _up(first, names),
-                "probes": [{"container": _container_name(name, service)} for name, service in group.items()],
+                "services": [
+                    _service_name(name, service) for name, service in group.items() if service["reaches_host"]
+                ],
+                "networks": _attachments(group),
+                "profiles": first.get("profiles") or [],
+                "probes": [probe for name, service in group.items() for probe in _probes(name, service)],
                 "journal": posixpath.join(platform["state_dir"], "journal", "dns-%s.jsonl" % _slug(first)),
             }
         )
     return result
+
+
+def _attachments(group: Mapping[str, Thing]) -> List[Thing]:
+    """Return which services of a project are to be on which networks, as options of ``compose_networks``."""
+    found: List[Thing] = []
+    for name, service in group.items():
+        networks = []
+        for item in service.get("networks") or []:
+            network: Thing = {"name": item["name"]}
+            declared = {"external": item["external"], "name": item["network"], "driver": item["driver"]}
+            if any(declared.values()):
+                network["declare"] = {key: value for key, value in declared.items() if value}
+            if item["aliases"]:
+                network["aliases"] = item["aliases"]
+            networks.append(network)
+        same = next((entry for entry in found if entry["networks"] == networks), None)
+        if same is not None:
+            same["services"].append(_service_name(name, service))
+        elif networks:
+            found.append({"services": [_service_name(name, service)], "networks": networks})
+    return found
+
+
+def _probes(name: str, service: Mapping[str, Any]) -> List[Thing]:
+    """Return the questions that a service's container has to answer."""
+    container = _container_name(name, service)
+    probes: List[Thing] = [{"container": container}] if service["reaches_host"] else []
+    for url in service.get("reaches") or []:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        probes.append({"container": container, "host": parts.hostname, "port": port, "url": url})
+    return probes
 
 
 def _isolate(platform: Mapping[str, Any]) -> List[Thing]:
@@ -204,7 +229,6 @@ def _postgrest(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List
             "name": name,
             "key": instance["database"],
             "config": config,
-            "up": _up(instance, [instance["service"]]),
             "connection": connection(platform, database["cluster"]),
             "journal": journal_path(platform, instance["database"]),
             "probe": _probe(instance),
@@ -264,7 +288,7 @@ def _switches(instance: Thing, users: Mapping[str, Thing], profiles: Mapping[str
                     "compose": _compose(first),
                     "services": names,
                     "variables": {variable: url},
-                    "up": _up(first, names),
+                    "profiles": first.get("profiles") or [],
                 }
             )
     return result

@@ -21,7 +21,8 @@ class Field:
         default: its value where it is absent.
         choices: the values that it may have.
         elements: the kind of a list's items.
-        fields: what a dict, or each thing of a map, may hold; None lets a dict hold anything.
+        fields: what a dict, each thing of a map, or each item of a list may hold; None lets a dict hold anything. An
+            item of a list may also be a text: its ``name``.
     """
 
     kind: str = "str"
@@ -90,6 +91,15 @@ DATABASE = {
     "backup": Field("dict", fields=BACKUP),
 }
 
+# A text stands for the name alone: a network that the compose files declare.
+NETWORK = {
+    "name": Field(required=True),
+    "external": Field("bool", default=False),
+    "network": Field(),
+    "driver": Field(),
+    "aliases": Field("list"),
+}
+
 SERVICE = {
     "profile": Field(),
     "container": Field(),
@@ -102,7 +112,8 @@ SERVICE = {
     "database": Field(),
     "postgrest": Field(),
     "reaches_host": Field("bool", default=False),
-    "networks": Field("list"),
+    "reaches": Field("list"),
+    "networks": Field("list", fields=NETWORK),
     "health_url": Field(),
     "ready_log": Field(),
     "start": Field("list"),

@@ -4,6 +4,7 @@
 """Read a description in one pass: every mistake by its path, or the description with its defaults filled in."""
 
 from typing import Any, Dict, List, Mapping, Optional
+from urllib.parse import urlsplit
 
 from .._core.errors import DescriptionError, InputError
 from .._core.schedule import parse_schedule
@@ -108,6 +109,10 @@ def _read_list(field: Field, value: Any, where: str, mistakes: List[str]) -> Any
     if not isinstance(value, list):
         mistakes.append("%s: must be a list, not %s." % (where, type(value).__name__))
         return None
+    if field.fields is not None:
+        item = Field("dict", fields=field.fields)
+        named = [entry if isinstance(entry, dict) else {"name": entry} for entry in value]
+        return [_read(item, entry, "%s[%d]" % (where, index), mistakes) for index, entry in enumerate(named)]
     for index, entry in enumerate(value):
         if not isinstance(entry, (str, int)) or isinstance(entry, bool):
             mistakes.append("%s[%d]: must be a text." % (where, index))
@@ -165,6 +170,15 @@ def _check_references(platform: Mapping[str, Any], profiles: Mapping[str, Any], 
             platform.get("postgrest") or {},
             mistakes,
         )
+        for index, url in enumerate(service.get("reaches") or []):
+            if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+                mistakes.append("services.%s.reaches[%d]: %s is no URL of a host." % (name, index, url))
+        for index, network in enumerate(service.get("networks") or []):
+            if network and network.get("external") and network.get("driver"):
+                mistakes.append(
+                    "services.%s.networks[%d]: an external network has its driver already; leave one out."
+                    % (name, index)
+                )
         if profiles:
             _refer("services.%s.profile" % name, service.get("profile"), "profile", profiles, mistakes)
     for name, instance in _things(platform, "postgrest").items():

@@ -157,14 +157,8 @@ def test_services_of_one_project_reach_the_host_together(phases: Dict[str, Any])
             "env_files": ["/srv/archon/.env"],
         },
         "services": ["server", "archon-mcp"],
-        "up": {
-            "project_src": "/srv/archon",
-            "services": ["server", "archon-mcp"],
-            "project_name": "archon",
-            "files": ["docker-compose.yml", "../more.yml"],
-            "env_files": [".env"],
-            "profiles": ["full"],
-        },
+        "networks": [],
+        "profiles": ["full"],
         "probes": [{"container": "archon-1"}, {"container": "archon-mcp"}],
         "journal": "/var/lib/bulkhead/journal/dns-archon.jsonl",
     }
@@ -235,7 +229,6 @@ def test_an_instance_with_its_gateway_and_its_proof(phases: Dict[str, Any]) -> N
         "container_name": "supabase-rest-archon",
         "extends": "rest",
     }
-    assert archon["up"] == {"project_src": "/srv/supabase", "services": ["rest-archon"]}
     assert archon["gateway"] == {
         "container": "gateway",
         "path": "/srv/supabase/volumes/api/default.conf",
@@ -265,7 +258,7 @@ def test_only_services_whose_variable_is_known_are_switched(phases: Dict[str, An
     assert switch["compose"]["path"] == "/srv/archon/docker-compose.yml"
     assert switch["services"] == ["server", "archon-mcp"]
     assert switch["variables"] == {"SUPABASE_URL": "http://host.docker.internal:18000/archon"}
-    assert switch["up"]["services"] == ["server", "archon-mcp"]
+    assert (switch["services"], switch["profiles"]) == (["server", "archon-mcp"], ["full"])
 
 
 def test_without_a_gateway_nobody_is_switched() -> None:
