@@ -99,7 +99,9 @@ class Stack:
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
 
 
-def _environment() -> dict[str, str]:
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """Return the variables with which modules and playbooks of this checkout are run."""
     paths = subprocess.run(
         [str(ROOT / "scripts" / "collections-path.sh")], check=True, stdout=subprocess.PIPE, text=True
     ).stdout.strip()
@@ -112,7 +114,7 @@ def _environment() -> dict[str, str]:
 
 
 @pytest.fixture
-def call(tmp_path: pathlib.Path) -> Any:
+def call(tmp_path: pathlib.Path, environment: dict[str, str]) -> Any:
     """Return a function that calls a module directly and gives its result.
 
     Its ``_prefix`` is a command that runs the module's, its ``_path`` a folder of programs that come first.
@@ -125,11 +127,11 @@ def call(tmp_path: pathlib.Path) -> Any:
         path.write_text(
             json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments, _ansible_check_mode=check, _ansible_diff=True)})
         )
-        environment = _environment()
-        environment["PYTHONPATH"] = environment["ANSIBLE_COLLECTIONS_PATH"]
-        environment["PATH"] = f"{_path}:{environment['PATH']}" if _path else environment["PATH"]
+        variables = dict(environment, PYTHONPATH=environment["ANSIBLE_COLLECTIONS_PATH"])
+        if _path:
+            variables["PATH"] = f"{_path}:{variables['PATH']}"
         command = [*_prefix, sys.executable, "-m", f"{MODULES}.{module}", str(path)]
-        process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        process = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120, check=False)
         assert process.stdout.strip(), process.stderr
         result: dict[str, Any] = json.loads(process.stdout)
         return result
@@ -138,11 +140,11 @@ def call(tmp_path: pathlib.Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
+def stack(environment: dict[str, str]) -> Iterator[Stack]:
     """Start the stack for a file of tests, and take it away afterwards."""
     folder = ROOT / ".demo"
     script = str(ROOT / "scripts" / "demo-stack.sh")
-    environment = dict(_environment(), BULKHEAD_DEMO_DIR=str(folder))
+    environment = dict(environment, BULKHEAD_DEMO_DIR=str(folder))
     subprocess.run([script, "up"], check=True, env=environment, stdout=subprocess.PIPE)
     try:
         yield Stack(folder, environment)
