@@ -256,6 +256,14 @@ class Editor:
                     continue
             self._remove_lines(name.start, end, "")
 
+    def without_root(self) -> Optional[str]:
+        """Return the text without all that the document holds; None where comments inside it would go as well."""
+        root = self.document.root
+        if root is None or root.flow or not root.pairs:
+            return None
+        start, end = self.style.line_start(root.start), self._line_after(root)
+        return None if "#" in self.text[start:end] else self.text[:start] + self.text[end:]
+
     def stays_when_empty(self, collection: Node) -> bool:
         """Return whether a list or mapping that loses all it has is to stay, as ``[]`` or ``{}``.
 

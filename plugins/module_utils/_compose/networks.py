@@ -159,12 +159,12 @@ def plan_inline_networks(
         documents: the project's compose files, the one to be edited first.
     """
     document, others = documents[0], documents[1:]
+    models = [Model(other) for other in others]
+    named = {name for model in models for name in model.nodes if networks_of(model, name)}
     if present:
-        models = [Model(other) for other in others]
-        named = {name for model in models for name in model.nodes if networks_of(model, name)}
         outcome = plan_attached(document, services, attachments, others, named)
     else:
-        outcome = plan_detached(document, services, attachments, others)
+        outcome = plan_detached(document, services, attachments, others, named)
     after = document.data if outcome.document is None else outcome.document.data
     return Edited(after, outcome.document is not None, outcome.changed_services, outcome.warnings)
 
@@ -231,10 +231,14 @@ def plan_detached(
     services: Sequence[str],
     attachments: Sequence[Attachment],
     others: Sequence[Document] = (),
+    named_elsewhere: Collection[str] = (),
 ) -> Outcome:
     """Return the document in which none of these services is on any of these networks.
 
     A declaration goes too where an attachment names it, the file says just that, and no service is on it any more.
+
+    Arguments:
+        others: the project's other compose files. named_elsewhere: services that they give networks.
 
     Raises:
         ConflictError: a service shares its networks with one that was not asked for.
@@ -258,7 +262,7 @@ def plan_detached(
                 raise refuse_sharing(model, service, list(strangers), value)
             targets.setdefault(id(value), (Target(owner, value, found, None), set()))[1].update(here)
         current = networks_of(model, service)
-        if current and set(current) <= set(names) and DEFAULT not in current:
+        if current and set(current) <= set(names) and DEFAULT not in current and service not in named_elsewhere:
             warnings.append("Service %s names no network any more: it is on the project's default one." % service)
     undeclared = [item for item in attachments if _can_go(document, item, chosen, others)]
 

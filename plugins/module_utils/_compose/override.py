@@ -165,6 +165,7 @@ def plan_override_networks(
         model = Model(base)
         for service in model.nodes:
             held_in_bases.setdefault(service, set()).update(networks_of(model, service))
+    named = [service for service, networks in held_in_bases.items() if networks]
     chosen = bases[0].choose_services(services)
     if not present:
         names = {item.name for item in attachments}
@@ -177,7 +178,9 @@ def plan_override_networks(
                     "Detach it there with mode=inline.",
                 )
         asked = [service for service in chosen if service in known]
-        return _take_away(document, data, asked, lambda current: plan_detached(current, asked, attachments, bases))
+        return _take_away(
+            document, data, asked, lambda current: plan_detached(current, asked, attachments, bases, named)
+        )
     check_declared([*bases, *([document] if document is not None else [])], attachments)
     models = [Model(one) for one in bases] + ([Model(document)] if document is not None and known else [])
     warnings: List[str] = []
@@ -196,7 +199,6 @@ def plan_override_networks(
         return Edited(new_file(content, declared), True, list(content), warnings)
     current = add_missing(document, {service: value for service, value in content.items() if service not in known})
     current = with_declared(current, declared)
-    named = [service for service, networks in held_in_bases.items() if networks]
     for service, lacking in lacks.items():
         if service in known:
             current = plan_attached(current, [service], lacking, bases, named).document or current

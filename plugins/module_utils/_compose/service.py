@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from .._core.errors import BulkheadError, InputError
 from .document import Document, Node
-from .edit import edit_with_fallback, matches
+from .edit import Editor, edit_with_fallback, matches
 from .style import render_block, scalar_text
 
 
@@ -104,8 +104,10 @@ def remove_service(data: bytes, name: str, file_name: str = "The override file")
     root = document.root
     mapping = document.services()
     only = len(mapping.pairs) == 1 and isinstance(root, Node)
-    if only and root is not None and len(root.pairs) == 1 and "#" not in document.text:
-        return None
+    if only and root is not None and len(root.pairs) == 1:
+        rest = Editor(document).without_root()
+        if rest is not None:
+            return document.encode(rest) if rest.strip() else None
     if only and root is not None and len(root.pairs) > 1 and not mapping.flow:
         edited = edit_with_fallback(document, lambda editor: editor.remove_pair(root, "services"))
     else:
