@@ -29,8 +29,16 @@ options:
     description:
       - Names, each with its value as text. V(null) unsets one.
       - V(${NAME}) is written as it is and means what it means to Compose.
+      - Either this or O(variables_from) is needed.
     type: dict
-    required: true
+    default: {}
+  variables_from:
+    description:
+      - Names, each with a file on the target that holds its value, for example a generated password. The line end of
+        its last line is left out.
+      - In check mode a file may be missing yet.
+    type: dict
+    default: {}
   where:
     description:
       - With V(auto), a variable that the compose file takes from V(${NAME}) is changed in the project's env file,
@@ -136,13 +144,17 @@ changes:
   sample: [/srv/n8n/docker-compose.yml]
 """
 
+import os
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.compose_context import ComposeContext
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.compose_files import FileChange
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.files import read_bytes
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.environment import Variables
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.placement import (
+    MASK,
     EnvironmentState,
     Placement,
     checked_variables,
@@ -157,12 +169,25 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._compose.resolved i
     variables_problem,
 )
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import COMPOSE_FILE_SPEC
-from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError, InputError
 
 
-def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
+def read_values(paths: Dict[str, Any], check_mode: bool) -> Dict[str, str]:
+    """Return what files hold, by variable; ``$`` in them is no reference."""
+    values: Dict[str, str] = {}
+    for name, path in paths.items():
+        if check_mode and not os.path.exists(path):
+            values[name] = MASK
+            continue
+        try:
+            values[name] = read_bytes(path).decode("utf-8").rstrip("\r\n").replace("$", "$$")
+        except UnicodeDecodeError as error:
+            raise InputError("%s holds no text: byte %d can't be read." % (path, error.start)) from error
+    return values
+
+
+def run(options: Dict[str, Any], variables: Variables, check_mode: bool) -> Dict[str, Any]:
     """Edit the files; return the module's result."""
-    variables = checked_variables(options["variables"])
     context = ComposeContext(options)
     try:
         chosen = context.document.choose_services(options["services"])
@@ -207,19 +232,22 @@ def main() -> None:
             COMPOSE_FILE_SPEC,
             services={"type": "list", "elements": "str", "required": True},
             # Masked in the system's log as a whole; in the result only what is a secret is, or every "5432" would be.
-            variables={"type": "dict", "required": True, "no_log": True},
+            variables={"type": "dict", "default": {}, "no_log": True},
+            variables_from={"type": "dict", "default": {}, "no_log": False},
             where={"type": "str", "choices": ["auto", "compose", "env_file"], "default": "auto"},
             allow_shared={"type": "bool", "default": False},
         ),
         supports_check_mode=True,
     )
-    module.no_log_values = {
-        str(value)
-        for name, value in module.params["variables"].items()
-        if value is not None and is_secret(name, str(value))
-    }
     try:
-        result = run(module.params, module.check_mode)
+        read = read_values(module.params["variables_from"], module.check_mode)
+        variables = checked_variables(dict(module.params["variables"], **read))
+        module.no_log_values = {
+            str(value)
+            for name, value in variables.items()
+            if value is not None and (name in read or is_secret(name, value)) and value != MASK
+        }
+        result = run(module.params, variables, module.check_mode)
     except BulkheadError as error:
         module.fail_json(**error.result())
     for warning in result.pop("warnings"):

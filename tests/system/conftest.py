@@ -9,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,6 +138,82 @@ def call(tmp_path: pathlib.Path, environment: dict[str, str]) -> Any:
         return result
 
     return run
+
+
+class Project:
+    """A compose project of a test's own, started as ``docker compose -p NAME -f … -f …``.
+
+    Its services and networks carry the label ``bulkhead.test=true``; it is removed in the end.
+    """
+
+    def __init__(self, folder: pathlib.Path, environment: dict[str, str], files: dict[str, str]) -> None:
+        self.folder = folder
+        self.environment = environment
+        self.name = "bulkhead-test-" + uuid.uuid4().hex[:8]
+        self.files = [folder / name for name in files]
+        self.networks: list[str] = []
+        for path, text in zip(self.files, files.values()):
+            path.write_text(text.replace("PROJECT", self.name))
+
+    @staticmethod
+    def docker(*arguments: str) -> str:
+        """Run a docker command; return its output."""
+        return subprocess.run(["docker", *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+    def compose(self, *arguments: str) -> str:
+        """Run a compose command on the project as it was started."""
+        files = [word for path in self.files for word in ("-f", str(path))]
+        return self.docker("compose", "-p", self.name, *files, *arguments)
+
+    def network(self, name: str) -> str:
+        """Make a network beside the project; return its name in the engine."""
+        self.networks.append(f"{self.name}-{name}")
+        self.docker("network", "create", "--label", "bulkhead.test=true", self.networks[-1])
+        return self.networks[-1]
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        """Return what the engine says of a service's container."""
+        found: list[dict[str, Any]] = json.loads(self.docker("inspect", f"{self.name}-{service}-1"))
+        return found[0]
+
+    def play(self, playbook: str, platform: dict[str, Any], *arguments: str) -> Any:
+        """Run a playbook with a description; return the finished process with its output as text."""
+        inventory = self.folder / "inventory.yml"
+        described = {"state_dir": str(self.folder / "state"), "backup_root": str(self.folder / "backups")}
+        host = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            "bulkhead_platform": {**described, "clusters": {}, "databases": {}, **platform},
+        }
+        inventory.write_text(yaml.safe_dump({"bulkhead": {"hosts": {"here": host}}}))
+        command = ["ansible-playbook", f"bulkhead.stack.{playbook}", "-i", str(inventory), *arguments]
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=300, check=False, cwd=self.folder
+        )
+
+    def remove(self) -> None:
+        """Take it all away."""
+        self.compose("down", "--timeout", "0", "--volumes")
+        for network in self.networks:
+            self.docker("network", "rm", network)
+
+
+@pytest.fixture
+def make_project(tmp_path: pathlib.Path, environment: dict[str, str]) -> Iterator[Any]:
+    """Return a function that makes a project of files, by name, and starts it."""
+    made: list[Project] = []
+
+    def make(**files: str) -> Project:
+        project = Project(tmp_path, environment, {f"{name}.yml": text for name, text in files.items()})
+        made.append(project)
+        project.compose("up", "--detach", "--wait")
+        return project
+
+    try:
+        yield make
+    finally:
+        for project in made:
+            project.remove()
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ import posixpath
 from typing import Any, Dict, List, Mapping, Optional
 from urllib.parse import urlsplit
 
+from .validate import repointing_variables
+
 Thing = Dict[str, Any]
 
 
@@ -14,7 +16,7 @@ def project(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Dict[st
     """Return ``dns``, ``isolate``, ``postgrest``, ``backup`` and ``audit``, with paths resolved."""
     return {
         "dns": _dns(platform),
-        "isolate": _isolate(platform),
+        "isolate": _isolate(platform, profiles),
         "postgrest": _postgrest(platform, profiles),
         "backup": _backup(platform),
         "audit": _audit(platform, profiles),
@@ -147,7 +149,7 @@ def _probes(name: str, service: Mapping[str, Any]) -> List[Thing]:
     return probes
 
 
-def _isolate(platform: Mapping[str, Any]) -> List[Thing]:
+def _isolate(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List[Thing]:
     result = []
     for key, database in platform["databases"].items():
         if not database.get("owner"):
@@ -183,8 +185,40 @@ def _isolate(platform: Mapping[str, Any]) -> List[Thing]:
                 "journal": options["journal"],
                 "connection": connection(platform, database["cluster"]),
                 "safety": _safety(platform, key, database),
+                "switches": _repoint(platform, key, options, profiles),
             }
         )
+    return result
+
+
+def _repoint(platform: Mapping[str, Any], key: str, options: Thing, profiles: Mapping[str, Any]) -> List[Thing]:
+    """Return, for each compose project and program, what its services' variables are to say of this database."""
+    users = {
+        name: item
+        for name, item in platform["services"].items()
+        if item.get("database") == key and item.get("repoint") and repointing_variables(profiles, item)
+    }
+    result: List[Thing] = []
+    for group in _by_project(users):
+        programs: Dict[str, Dict[str, Thing]] = {}
+        for name, item in group.items():
+            programs.setdefault(str(item["profile"]), {})[name] = item
+        for named in programs.values():
+            first = next(iter(named.values()))
+            variables = repointing_variables(profiles, first) or {}
+            switch: Thing = {
+                "compose": _compose(first),
+                "services": [_service_name(name, item) for name, item in named.items()],
+                "variables": {variables["name"]: options["database"], variables["user"]: options["owner"]},
+                "variables_from": {},
+                "profiles": first.get("profiles") or [],
+                "health": [item["health_url"] for item in named.values() if item.get("health_url")],
+            }
+            if options.get("owner_password"):
+                switch["variables"][variables["password"]] = options["owner_password"]
+            else:
+                switch["variables_from"][variables["password"]] = options["owner_password_file"]
+            result.append(switch)
     return result
 
 
@@ -238,7 +272,7 @@ def _postgrest(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List
                 {"name": key, "url": item["health_url"]} for key, item in users.items() if item.get("health_url")
             ],
             "isolation": next(
-                (item["options"] for item in _isolate(platform) if item["key"] == instance["database"]), None
+                (item["options"] for item in _isolate(platform, profiles) if item["key"] == instance["database"]), None
             ),
         }
         result.append(entry)

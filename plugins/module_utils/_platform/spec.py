@@ -111,6 +111,7 @@ SERVICE = {
     "env_files": Field("list"),
     "database": Field(),
     "postgrest": Field(),
+    "repoint": Field("bool", default=False),
     "reaches_host": Field("bool", default=False),
     "reaches": Field("list"),
     "networks": Field("list", fields=NETWORK),

@@ -154,6 +154,34 @@ def _refer(path: str, name: Optional[str], kind: str, known: Mapping[str, Any], 
         mistakes.append("%s: there is no %s %s; %s" % (path, kind, name, hint))
 
 
+def _check_repoint(
+    name: str,
+    service: Mapping[str, Any],
+    databases: Mapping[str, Any],
+    profiles: Mapping[str, Any],
+    mistakes: List[str],
+) -> None:
+    where = "services.%s.repoint" % name
+    if not (databases.get(str(service.get("database"))) or {}).get("owner"):
+        mistakes.append("%s: needs a database with an owner." % where)
+    if repointing_variables(profiles, service) is None:
+        known = ", ".join(sorted(item for item in profiles if repointing_variables(profiles, {"profile": item})))
+        mistakes.append(
+            "%s: needs a profile that says which variables hold database, user and password; those are: %s."
+            % (where, known or "none")
+        )
+
+
+def repointing_variables(profiles: Mapping[str, Any], service: Mapping[str, Any]) -> Optional[Mapping[str, str]]:
+    """Return which variables of a program hold ``name``, ``user`` and ``password`` of its database.
+
+    None where its profile doesn't say, or where one URL may hold all three.
+    """
+    variables = (profiles.get(str(service.get("profile"))) or {}).get("database_variables") or {}
+    complete = {"name", "user", "password"} <= set(variables) and "url" not in variables
+    return {part: variables[part] for part in ("name", "user", "password")} if complete else None
+
+
 def _check_references(platform: Mapping[str, Any], profiles: Mapping[str, Any], mistakes: List[str]) -> None:
     clusters, databases = platform.get("clusters") or {}, platform.get("databases") or {}
     for name, database in _things(platform, "databases").items():
@@ -170,6 +198,8 @@ def _check_references(platform: Mapping[str, Any], profiles: Mapping[str, Any], 
             platform.get("postgrest") or {},
             mistakes,
         )
+        if service.get("repoint"):
+            _check_repoint(name, service, databases, profiles, mistakes)
         for index, url in enumerate(service.get("reaches") or []):
             if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
                 mistakes.append("services.%s.reaches[%d]: %s is no URL of a host." % (name, index, url))

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A program that holds its database in variables gets one of its own: a stand-in for n8n that only logs in to it."""
+
+import os
+from typing import Any
+
+import pytest
+
+IMAGE = os.environ.get("BULKHEAD_POSTGRES15_IMAGE", "bulkhead/postgres:15")
+# The stand-in is well while the variables let it in, and while it isn't kept from what a test calls forbidden.
+STACK = """\
+services:
+  db:
+    image: IMAGE
+    environment: {POSTGRES_PASSWORD: only-for-this-test}
+    labels: [bulkhead.test=true]
+    healthcheck: {test: "pg_isready -q -h 127.0.0.1", interval: 1s, retries: 60}
+  n8n:
+    image: IMAGE
+    init: true
+    # the program
+    command: [sleep, infinity]
+    depends_on: {db: {condition: service_healthy}}
+    labels: [bulkhead.test=true]
+    environment:
+      DB_TYPE: postgresdb
+      DB_POSTGRESDB_HOST: db
+      DB_POSTGRESDB_DATABASE: postgres   # shared
+      DB_POSTGRESDB_USER: postgres
+      DB_POSTGRESDB_PASSWORD: only-for-this-test
+    healthcheck:
+      test: >-
+        test "$$DB_POSTGRESDB_DATABASE" != FORBIDDEN &&
+        PGPASSWORD=$$DB_POSTGRESDB_PASSWORD psql -qXAt -h $$DB_POSTGRESDB_HOST -U $$DB_POSTGRESDB_USER
+        -d $$DB_POSTGRESDB_DATABASE -c 'CREATE TABLE IF NOT EXISTS seen ()'
+      interval: 1s
+      timeout: 5s
+      retries: 3
+networks:
+  default:
+    labels: [bulkhead.test=true]
+"""
+
+
+def platform(project: Any) -> dict[str, Any]:
+    """The description: n8n is to have a database of its own."""
+    return {
+        "clusters": {"main": {"container": "%s-db-1" % project.name, "superuser": "postgres"}},
+        "databases": {"n8n_db": {"cluster": "main", "owner": "n8n", "criticality": "high"}},
+        "services": {
+            "n8n": {
+                "profile": "n8n",
+                "compose_file": str(project.files[0]),
+                "container": "%s-n8n-1" % project.name,
+                "database": "n8n_db",
+                "repoint": True,
+            }
+        },
+    }
+
+
+def sql(project: Any, database: str, statement: str) -> str:
+    """Run SQL in the project's server."""
+    return str(project.compose("exec", "-T", "db", "psql", "-U", "postgres", "-XAtq", "-d", database, "-c", statement))
+
+
+@pytest.mark.parametrize("forbidden", ["nothing", "n8n_db"])
+def test_it_gets_a_database_of_its_own_or_stays(make_project: Any, forbidden: str) -> None:
+    project = make_project(stack=STACK.replace("IMAGE", IMAGE).replace("FORBIDDEN", forbidden))
+    before, old = project.files[0].read_text(), project.inspect("n8n")
+    checked = project.play("isolate", platform(project), "--check", "--diff")
+    assert checked.returncode == 0, checked.stdout
+    assert project.files[0].read_text() == before
+    assert sql(project, "postgres", "SELECT count(*) FROM pg_database WHERE datname = 'n8n_db'") == "0"
+
+    done = project.play("isolate", platform(project), "-e", "database_isolation_wait_timeout=20", "--diff")
+    secret = project.folder / "state" / "secrets" / "n8n_db.password"
+    if forbidden == "n8n_db":
+        assert done.returncode != 0
+        assert "Back as before" in done.stdout
+        assert project.files[0].read_text() == before
+        assert project.inspect("n8n")["State"]["Health"]["Status"] == "healthy"
+        assert sql(project, "postgres", "SELECT count(*) FROM pg_database WHERE datname = 'n8n_db'") == "0"
+        return
+    assert done.returncode == 0, done.stdout
+    password = secret.read_text().strip()
+    assert password not in done.stdout
+    assert "only-for-this-test" not in done.stdout
+    after = project.files[0].read_text()
+    assert "DB_POSTGRESDB_DATABASE: n8n_db   # shared" in after
+    new = project.inspect("n8n")
+    assert new["Id"] != old["Id"]
+    assert "DB_POSTGRESDB_USER=n8n" in new["Config"]["Env"]
+    assert new["State"]["Health"]["Status"] == "healthy"
+    assert sql(project, "n8n_db", "SELECT tableowner FROM pg_tables WHERE tablename = 'seen'") == "n8n"
+
+    again = project.play("isolate", platform(project))
+    assert again.returncode == 0, again.stdout
+    assert "changed=0" in again.stdout
+    assert project.inspect("n8n")["Id"] == new["Id"]
