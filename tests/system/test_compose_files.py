@@ -24,6 +24,7 @@ services:
     image: example
     profiles: [later]
 """
+IMAGE = os.environ.get("BULKHEAD_DEBIAN_IMAGE", "bulkhead/debian:bookworm")
 EXTERNAL = [{"name": "localai_default", "declare": {"external": True}}]
 
 
@@ -180,6 +181,52 @@ def test_an_env_file_is_changed_for_those_who_were_asked_for(call: Any, folder: 
     refused = call("compose_environment", **dict(options, variables={"TOKEN": "third"}))
     assert "volumes.data" in refused["msg"]
     assert (folder / ".env").read_text() == "TOKEN=another-one\n"
+
+
+INCLUDED = "services:\n  app:\n    image: %s\n    command: [sleep, infinity]\n    labels: [bulkhead.test=true]\n"
+
+
+def test_a_file_that_a_running_project_includes(call: Any, make_project: Any, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "part.yml"
+    path.write_text(INCLUDED % IMAGE)
+    project = make_project(stack="include: [part.yml]\nnetworks:\n  default:\n    labels: [bulkhead.test=true]\n")
+    wrong = call("compose_extra_hosts", path=str(project.files[0]), services=["app"])
+    assert "no `services:`" in wrong["msg"]
+    project.files[0].write_text(project.files[0].read_text() + "services: {other: {image: x}}\n")
+    wrong = call("compose_extra_hosts", path=str(project.files[0]), services=["app"])
+    assert "It includes other files" in json.dumps(wrong)
+    overridden = call(
+        "compose_extra_hosts",
+        check=True,
+        path=str(path),
+        services=["app"],
+        mode="override",
+        override_path=str(tmp_path / "part.override.yml"),
+    )
+    assert "include: [{path: [" in json.dumps(overridden["warnings"])
+    done = call("compose_extra_hosts", path=str(path), services=["app"])
+    assert (done["changed"], done["validated"]) == (True, "yes")
+    assert done["pending_services"] == ["app"]
+    assert done["project"]["name"] == project.name
+    assert done["project"]["files"] == [str(project.files[0])]
+
+
+def test_an_override_of_a_project_that_was_started_with_files(
+    call: Any, make_project: Any, tmp_path: pathlib.Path
+) -> None:
+    network = "networks:\n  default:\n    labels: [bulkhead.test=true]\n"
+    project = make_project(compose=INCLUDED % IMAGE + network, more="services: {app: {environment: {A: b}}}\n")
+    done = call("compose_extra_hosts", path=str(project.files[0]), services=["app"], mode="override")
+    assert done["validated"] == "yes"
+    assert "COMPOSE_FILE=" in json.dumps(done["warnings"])
+    assert done["project"]["files"][-1] == str(tmp_path / "compose.override.yml")
+
+
+def test_compose_file_in_the_env_file_names_the_project(call: Any, folder: pathlib.Path) -> None:
+    (folder / "more.yml").write_text("services: {web: {extra_hosts: ['host.docker.internal:10.0.0.1']}}\n")
+    (folder / ".env").write_text("TOKEN=x\nCOMPOSE_FILE=compose.yaml:more.yml\n")
+    failed = call("compose_extra_hosts", path=str(folder / "compose.yaml"), services=["web"])
+    assert "10.0.0.1" in failed["msg"]
 
 
 # Bad input.

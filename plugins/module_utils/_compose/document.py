@@ -180,9 +180,15 @@ class Document:
                 chosen.extend(names)
             else:
                 near = nearest(name, names)
+                included = self.root is not None and self.root.get("include") is not None
                 raise InputError(
                     "%s has no service %s." % (self.name, name),
-                    "%sThere are: %s." % ("Did you mean %s? " % near if near else "", ", ".join(names) or "none"),
+                    "%sThere are: %s.%s"
+                    % (
+                        "Did you mean %s? " % near if near else "",
+                        ", ".join(names) or "none",
+                        " It includes other files: name the one in which the service stands." if included else "",
+                    ),
                     services=names,
                 )
         return list(dict.fromkeys(chosen))

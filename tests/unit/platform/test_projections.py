@@ -7,6 +7,7 @@ from typing import Any, Dict
 
 import pytest
 
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import DescriptionError
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform.projections import (
     backup_folder,
     connection,
@@ -165,6 +166,73 @@ def test_services_of_one_project_reach_the_host_together(phases: Dict[str, Any])
     assert other["services"] == ["other-mcp"]
     assert other["compose"] == {"path": "/srv/other/compose.yml"}
     assert other["journal"] == "/var/lib/bulkhead/journal/dns-other.jsonl"
+
+
+def services(**fields: Any) -> Dict[str, Any]:
+    """The description with these fields in one of its services."""
+    changed = dict(DESCRIPTION["services"])
+    changed["archon-mcp"] = dict(changed["archon-mcp"], **fields)
+    return dict(DESCRIPTION, services=changed)
+
+
+def test_networks_are_attached_together_where_they_are_the_same() -> None:
+    outer = {"name": "outer", "external": True, "network": "outer_1", "aliases": ["mcp"]}
+    described = services(networks=["app-network", outer], reaches=["https://host.docker.internal/x"])
+    archon, _other = project(validate(described, PROFILES), PROFILES)["dns"]
+    assert archon["networks"] == [
+        {
+            "services": ["archon-mcp"],
+            "networks": [
+                {"name": "app-network"},
+                {"name": "outer", "declare": {"external": True, "name": "outer_1"}, "aliases": ["mcp"]},
+            ],
+        }
+    ]
+    assert archon["probes"][1:] == [
+        {"container": "archon-mcp"},
+        {
+            "container": "archon-mcp",
+            "host": "host.docker.internal",
+            "port": 443,
+            "url": "https://host.docker.internal/x",
+        },
+    ]
+
+
+VARIABLES = {"name": "DB_NAME", "user": "DB_USER", "password": "DB_PASSWORD", "host": "DB_HOST"}
+
+
+def test_a_program_is_pointed_at_its_database_by_its_own_variables() -> None:
+    known = dict(PROFILES, n8n={"database_variables": VARIABLES})
+    platform = validate(services(profile="n8n", repoint=True, health_url="http://localhost/"), known)
+    archon, lonely = project(platform, known)["isolate"]
+    assert archon["switches"] == [
+        {
+            "compose": {"path": "/srv/archon/docker-compose.yml", "project_name": "archon"},
+            "services": ["archon-mcp"],
+            "variables": {"DB_NAME": "archon_db", "DB_USER": "archon"},
+            "variables_from": {"DB_PASSWORD": "/var/lib/bulkhead/secrets/archon.password"},
+            "profiles": [],
+            "health": ["http://localhost/"],
+        }
+    ]
+    assert lonely["switches"] == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "fields", "mistake"),
+    [
+        ({}, {"repoint": True}, "needs a profile that says which variables"),
+        (dict(VARIABLES, url="DATABASE_URL"), {"repoint": True}, "needs a profile that says which variables"),
+        (VARIABLES, {"repoint": True, "database": "postgres"}, "needs a database with an owner"),
+        ({}, {"reaches": ["host.docker.internal:80"]}, "is no URL of a host"),
+        ({}, {"networks": [{"name": "a", "external": True, "driver": "bridge"}]}, "leave one out"),
+        ({}, {"networks": [{"nme": "a"}]}, "did you mean name"),
+    ],
+)
+def test_what_a_service_can_not_ask_for(variables: Dict[str, str], fields: Dict[str, Any], mistake: str) -> None:
+    with pytest.raises(DescriptionError, match=mistake):
+        validate(services(profile="n8n", **fields), dict(PROFILES, n8n={"database_variables": variables}))
 
 
 def test_only_databases_with_an_owner_are_isolated(phases: Dict[str, Any]) -> None:
