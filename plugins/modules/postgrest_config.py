@@ -173,6 +173,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.compose_p
     service_containers,
 )
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.web import get_json
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.display import shown
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.resolved import (
     Wanted,
     service_paths,
@@ -262,8 +263,7 @@ def run(options: Dict[str, Any], settings: Mapping[Setting, str], check_mode: bo
             # A db-uri with its password may be copied: whoever can't read the one file is not to read the other.
             mode = os.stat(context.path).st_mode & 0o777
             changes.append(FileChange(context.target, before, planned.data, mode))
-            shown = [instance.for_display(data, context.target) for data in (before, planned.data)]
-            plan.add(Change(context.target, shown[0], shown[1]))
+            plan.add(Change(context.target, shown(before, context.target), shown(planned.data, context.target)))
         environments = container_environments(options, context)
         service = options["service"]
         wanted = Wanted(service_paths([service]))

@@ -6,6 +6,7 @@
 import os
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from .._compose.display import shown
 from .._compose.document import Document
 from .._compose.extra_hosts import Hosts, normal_address, split_entry
 from .._compose.model import Model, extenders_elsewhere
@@ -180,8 +181,7 @@ class ComposeContext:
         plan = Plan(warnings=self.warnings + planned.warnings)
         changes: List[FileChange] = []
         if planned.changed:
-            texts = [(data or b"").decode("utf-8") for data in (before, planned.data)]
-            plan.add(Change(self.target, texts[0], texts[1]))
+            plan.add(Change(self.target, shown(before, self.target), shown(planned.data, self.target)))
             changes.append(FileChange(self.target, before, planned.data))
         done = self.apply(changes, wanted, planned.changed_services, check_mode)
         backups = done.pop("backup_files")

@@ -30,6 +30,7 @@ _MAXIMUM_DEPTH = 100
 # after a sign.
 _LOOSE_TAB = re.compile(r"[ \t]*\t[ \t]*(?=#|\r?\n|$)|(?<=[:,\-])[ \t]*\t[ \t]*")
 _TEMPLATE = re.compile(r"\{%|\{\{|<%")
+_PROPERTY = re.compile(r"[&!][^\s]*[ \t]*")
 _NO_NODES: Any = ()
 
 
@@ -135,6 +136,15 @@ class Document:
     def encode(self, text: str) -> bytes:
         """Return a new text of this file as bytes, with a BOM where it had one."""
         return (BOM if self.has_bom else b"") + text.encode("utf-8")
+
+    def content_start(self, node: Node) -> int:
+        """Return where a node's content begins, behind its anchor and its tag."""
+        position = node.start
+        while True:
+            found = _PROPERTY.match(self.text, position)
+            if found is None:
+                return position
+            position = found.end()
 
     def line_number(self, position: int) -> int:
         """Return the line in which a position is, counted from 1."""

@@ -17,7 +17,6 @@ from .style import Style, is_plain_string, key_text, render_block, render_flow, 
 # What a new value may be: text, a number or truth value or null written plain, or a list or mapping of such.
 Value = Any
 
-_PROPERTY = re.compile(r"[&!][^\s]*[ \t]*")
 _COLON = re.compile(r"\s*:")
 _LIST_COMMENT = re.compile(r"#\s*-\s")
 
@@ -114,7 +113,7 @@ class Editor:
         self._replaced[id(value)] = content
         if value.value or value.anchor:
             # `null`, `~`: the word gives way to the value in flow style, on the same line.
-            self._splice(self._after_properties(value), value.end, render_flow(content, quote))
+            self._splice(self.document.content_start(value), value.end, render_flow(content, quote))
             return
         column = self.style.column(key.start)
         if self.style.is_in_flow(value) or self.text[self.style.line_start(key.start) : key.start].strip(" "):
@@ -419,7 +418,7 @@ class Editor:
 
     def _write_empty(self, key: Node, collection: Node, empty: str) -> None:
         if collection.anchor or collection.tag:
-            position = self._after_properties(collection)
+            position = self.document.content_start(collection)
             self._splice(position, position, empty if self.text[position - 1] in " \t" else " " + empty)
             return
         colon = _COLON.match(self.text, key.end)
@@ -427,17 +426,9 @@ class Editor:
             raise self._refused("line %d is written in an unusual way" % self.document.line_number(key.start))
         self._splice(colon.end(), colon.end(), " " + empty)
 
-    def _after_properties(self, node: Node) -> int:
-        position = node.start
-        while True:
-            found = _PROPERTY.match(self.text, position)
-            if found is None:
-                return position
-            position = found.end()
-
     def _add_flow(self, node: Node, spans: Sequence[Tuple[int, int]], texts: Sequence[str]) -> None:
         if not spans:
-            position = self.text.index("[" if node.kind == "sequence" else "{", self._after_properties(node)) + 1
+            position = self.text.index("[" if node.kind == "sequence" else "{", self.document.content_start(node)) + 1
             self._splice(position, position, ", ".join(texts))
             return
         start, end = spans[-1]

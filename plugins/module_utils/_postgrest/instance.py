@@ -356,37 +356,6 @@ def written_out_secrets(settings: Mapping[Setting, str]) -> List[Tuple[str, str]
     return found
 
 
-def for_display(data: Optional[bytes], name: str) -> str:
-    """Return a compose file for a diff, with the secrets of its services' environments masked."""
-    if data is None:
-        return ""
-    document = Document(data, name)
-    text = document.text
-    for service in _services(document):
-        for variable, value in read_environment(Model(document), service).items():
-            for secret in _secrets_in(variable, value):
-                text = _masked_everywhere(text, variable, secret)
-    return text
-
-
-def _secrets_in(variable: str, value: Optional[str]) -> List[str]:
-    if not value or re.match(r"(true|false|\d{1,6})\Z", value, re.IGNORECASE):
-        return []
-    if "://" in value or re.search(r"\bpassword\s*=", value):
-        span = uri.parse(value).password
-        if span is not None and not uri.is_only_references(value[span[0] : span[1]]):
-            return [value[span[0] : span[1]]]
-    return [value] if is_secret_variable(variable, value) and not uri.is_only_references(value) else []
-
-
-def _masked_everywhere(text: str, variable: str, secret: str) -> str:
-    if len(secret) >= _SHORTEST_MASKED_EVERYWHERE:
-        return text.replace(secret, uri.MASK)
-    # A short one may be part of other words: only where it belongs to its variable.
-    pattern = re.compile(r"(\b%s\b[\"']?\s*[:=][^\n]*?)%s" % (re.escape(variable), re.escape(secret)))
-    return pattern.sub(lambda found: found.group(1) + uri.MASK, text)
-
-
 def _variables(settings: Mapping[Setting, str], current: Variables) -> Dict[str, Optional[str]]:
     return {_name_in(setting, current): text for setting, text in settings.items()}
 
