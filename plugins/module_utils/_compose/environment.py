@@ -11,7 +11,7 @@ from .document import Document, Node
 from .edit import Editor
 from .model import Comparison, Found, Model
 from .outcome import Outcome, all_pairs, finish, refuse_sharing
-from .target import Target, add_key, find_target, remove_key
+from .target import Target, add_key, check_service, find_target, remove_key
 
 KEY = "environment"
 Variables = Dict[str, Optional[str]]
@@ -113,8 +113,7 @@ def plan_environment(document: Document, services: Sequence[str], variables: Var
     chosen = document.choose_services(services)
     wanted: Dict[str, Variables] = {}
     for service in chosen:
-        for member in model.lineages[service]:
-            document.refuse_duplicates(member, "services.%s" % service)
+        check_service(model, service, KEY)
         current = read_environment(model, service)
         change = {
             name: value
@@ -133,8 +132,6 @@ def plan_environment(document: Document, services: Sequence[str], variables: Var
             # Its own would take the place of the shared one, and no longer follow it.
             others = set(model.users_of_value(target.carried, KEY)) - set(chosen)
             raise refuse_sharing(model, service, list(others), target.carried)
-        if target.node.kind == "mapping" and target.found is not None:
-            document.refuse_duplicates(target.node, "services.%s.environment" % service)
         targets.setdefault(id(target.node), (target, {}))[1].update(change)
 
     def make(editor: Editor) -> None:

@@ -15,7 +15,7 @@ from .document import Document, Node
 from .edit import Editor
 from .model import Comparison, Found, Model
 from .outcome import Edited, Outcome, finish, refuse_sharing
-from .target import Target, add_key, find_target, inherited_value, remove_key
+from .target import Target, add_key, check_service, find_target, inherited_value, remove_key
 
 KEY = "extra_hosts"
 _HOST = re.compile(r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$")
@@ -117,7 +117,7 @@ def plan_present(document: Document, services: Sequence[str], hosts: Hosts) -> O
     wanted: Dict[str, Hosts] = {}
     problems: List[str] = []
     for name in list(chosen):
-        _check(model, name)
+        check_service(model, name, KEY)
         reason = _pointless(model, name)
         if reason and everywhere:
             warnings.append("Service %s was left out: %s." % (name, reason))
@@ -163,27 +163,6 @@ def plan_present(document: Document, services: Sequence[str], hosts: Hosts) -> O
         lambda name, after: not any(missing_hosts(hosts_of(after, name), hosts)),
         chosen,
     )
-
-
-def _check(model: Model, name: str) -> None:
-    mapping = model.nodes[name].resolved()
-    if mapping.kind != "mapping" and not mapping.is_null:
-        raise StateError("Service %s of %s is no mapping." % (name, model.document.name))
-    for member in model.lineages[name]:
-        model.document.refuse_duplicates(member, "services.%s" % name)
-    found = model.find(name, KEY)
-    if found is None:
-        return
-    value = found.value.resolved()
-    if value.tag == "!reset":
-        raise StateError("extra_hosts of service %s is taken away by !reset." % name, "Remove the tag first.")
-    if value.kind == "scalar" and not value.is_null:
-        raise StateError(
-            "extra_hosts of service %s is neither a list nor a mapping (line %d)."
-            % (name, model.document.line_number(value.start))
-        )
-    if value.kind == "mapping":
-        model.document.refuse_duplicates(value, "services.%s.extra_hosts" % name)
 
 
 def _pointless(model: Model, name: str) -> str:
@@ -254,7 +233,7 @@ def plan_absent(document: Document, services: Sequence[str], hosts: Hosts) -> Ou
     problems: List[str] = []
     targets: Dict[int, Tuple[Target, Set[int]]] = {}
     for name in chosen:
-        _check(model, name)
+        check_service(model, name, KEY)
         for owner_name in [name] + model.base_chain(name):
             found = model.find(owner_name, KEY)
             entries = read_entries(found.value) if found is not None else []

@@ -17,7 +17,7 @@ from .document import Document, Node
 from .edit import Editor, edit_with_fallback
 from .model import Comparison, Model
 from .outcome import Edited, Outcome, finish, refuse_sharing
-from .target import Target, add_key, find_target, inherited_value, remove_key
+from .target import Target, add_key, check_service, find_target, inherited_value, remove_key
 
 KEY = "networks"
 DEFAULT = "default"
@@ -198,7 +198,7 @@ def who_lacks(
     found: Dict[str, List[Attachment]] = {}
     for name in chosen:
         here = [model for model in models if name in model.nodes]
-        mode = next((mode for mode in (_check(model, name) for model in here) if mode), "")
+        mode = next((mode for mode in (_mode(model, name) for model in here) if mode), "")
         if mode and everywhere:
             warnings.append("Service %s was left out: it has network_mode: %s." % (name, mode))
         elif mode:
@@ -249,7 +249,7 @@ def plan_detached(
     warnings: List[str] = []
     targets: Dict[int, Tuple[Target, Set[str]]] = {}
     for service in chosen:
-        _check(model, service)
+        check_service(model, service, KEY)
         for owner in [service] + model.base_chain(service):
             found = model.find(owner, KEY)
             held = read_networks(found.value) if found is not None else {}
@@ -277,24 +277,11 @@ def plan_detached(
     return finish(document, KEY, make, set(chosen), warnings, holds, chosen, top_level=KEY)
 
 
-def _check(model: Model, name: str) -> str:
+def _mode(model: Model, name: str) -> str:
     """Return a service's ``network_mode``; raise where its networks are written in a way that can't be edited."""
-    mapping = model.nodes[name].resolved()
-    if mapping.kind != "mapping" and not mapping.is_null:
-        raise StateError("Service %s of %s is no mapping." % (name, model.document.name))
-    for member in model.lineages[name]:
-        model.document.refuse_duplicates(member, "services.%s" % name)
-    found = model.find(name, KEY)
-    value = None if found is None else found.value.resolved()
-    if value is not None and value.tag in ("!reset", "!override"):
-        raise StateError("networks of service %s has the tag %s." % (name, value.tag), "Change it by hand.")
-    if value is not None and value.kind == "scalar" and not value.is_null:
-        raise StateError(
-            "networks of service %s is neither a list nor a mapping (line %d)."
-            % (name, model.document.line_number(value.start))
-        )
-    if value is not None and value.kind == "mapping":
-        model.document.refuse_duplicates(value, "services.%s.networks" % name)
+    value = check_service(model, name, KEY)
+    if value is not None and value.tag == "!override":
+        raise StateError("networks of service %s has the tag !override." % name, "Change it by hand.")
     mode = next(
         (found for owner in [name] + model.base_chain(name) if (found := model.find(owner, "network_mode"))), None
     )

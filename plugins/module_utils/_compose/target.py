@@ -28,6 +28,34 @@ class Target(NamedTuple):
     carried: Optional[Node]
 
 
+def check_service(model: Model, service: str, key: str) -> Optional[Node]:
+    """Return the value of a service's key, or None; raise where it is written in a way that no edit can follow.
+
+    Raises:
+        InputError: a key stands twice. StateError: the service is no mapping, or the value neither a list nor one.
+    """
+    document = model.document
+    mapping = model.nodes[service].resolved()
+    if mapping.kind != "mapping" and not mapping.is_null:
+        raise StateError("Service %s of %s is no mapping." % (service, document.name))
+    for member in model.lineages[service]:
+        document.refuse_duplicates(member, "services.%s" % service)
+    found = model.find(service, key)
+    if found is None:
+        return None
+    value = found.value.resolved()
+    if value.tag == "!reset":
+        raise StateError("%s of service %s is taken away by !reset." % (key, service), "Remove the tag first.")
+    if value.kind == "scalar" and not value.is_null:
+        raise StateError(
+            "%s of service %s is neither a list nor a mapping (line %d)."
+            % (key, service, document.line_number(value.start))
+        )
+    if value.kind == "mapping":
+        document.refuse_duplicates(value, "services.%s.%s" % (service, key))
+    return value
+
+
 def find_target(
     model: Model, service: str, key: str, asked: Collection[str], lacking: Collection[str] = ()
 ) -> Optional[Target]:
