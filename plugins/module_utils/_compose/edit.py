@@ -247,7 +247,7 @@ class Editor:
             name, value = mapping.pairs[place]
             end = max(self._line_after(value), self.style.line_after(name.end))
             start = self.style.line_start(name.start)
-            if mapping is self.document.root and start and not self.text[end:].strip():
+            if mapping is self.document.root and start and place == len(mapping.pairs) - 1:
                 # The blank line above a last section goes with it.
                 before = self.style.line_start(start - 1)
                 if not self.text[before:start].strip():
