@@ -470,16 +470,22 @@ class Editor:
                 self.text[spans[place][1] : spans[place + 1][0]]
                 for place in range(max(first - 1, 0), min(last if first else last + 1, count - 1))
             )
-            if "#" not in gaps:
+            if "#" in gaps or all(self._stands_alone(*span) for span in spans[first : last + 1]):
+                self._remove_flow_lines(node, spans, first, last)
+            else:
                 self._splice(start, end, "")
-                continue
-            self._remove_flow_lines(node, spans, first, last)
+
+    def _stands_alone(self, start: int, end: int) -> bool:
+        """Return whether an entry of a flow list or mapping has its lines to itself, with its comma and a comment."""
+        before = self.text[self.style.line_start(start) : start]
+        after = self.text[end : self.style.line_after(end)].strip()
+        after = after[1:].lstrip() if after.startswith(",") else after
+        return not before.strip() and (not after or after.startswith("#"))
 
     def _remove_flow_lines(self, node: Node, spans: Sequence[Tuple[int, int]], first: int, last: int) -> None:
         for place in range(first, last + 1):
             start, end = spans[place]
-            rest = self.text[end : self.style.line_after(end)].strip().lstrip(",").strip()
-            if rest and not rest.startswith("#"):
+            if not self._stands_alone(start, end):
                 raise self._refused(
                     "a comment stands between the entries in line %d" % self.document.line_number(start)
                 )
