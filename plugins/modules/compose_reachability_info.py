@@ -10,10 +10,14 @@ short_description: Say whether containers reach a host, asked from inside
 version_added: 0.1.0
 author: bulkhead.stack authors (@bulkhead-stack)
 description:
-  - Asks from inside each container, layer by layer - is it running, does the name resolve, does the port accept,
-    does HTTP answer - and says at which layer it ends and what mends it there.
-  - Uses what the image has (C(getent), C(python3), C(bash), C(curl), C(nc), C(wget)), else what C(/etc/hosts) says.
-  - A container that isn't running is judged by its definition.
+  - Asks from inside each container, layer by layer - is it running, does the name resolve, is there a route to the
+    address, does the port accept, does HTTP answer - and says at which layer it ends and what mends it there.
+  - Uses what the image has (C(python3), or C(sh) with C(getent), C(bash), C(nc), C(curl), C(wget)).
+  - Where the image has nothing to ask with, a throwaway container asks in the container's own network namespace. For a
+    container that has exited or keeps restarting, there is none to enter, and a throwaway container with the same
+    networks, DNS and extra_hosts asks in its place. RV(services[].asked_in) says so.
+  - A throwaway container has no capabilities, volumes, ports or variables of the service, carries the label
+    C(bulkhead.stack.throwaway), and is removed in the end. What a killed run left is removed by the next.
   - A service that is not reached is an answer, not a failure.
 extends_documentation_fragment:
   - bulkhead.stack.attributes
@@ -45,6 +49,17 @@ options:
         type: list
         elements: str
         default: []
+  throwaway:
+    description:
+      - Whether throwaway containers may be made where a container can't be asked itself.
+      - Without them a container that isn't running is judged by its definition.
+    type: bool
+    default: true
+  probe_image:
+    description:
+      - The image of throwaway containers. It must be on the engine already, as nothing is pulled.
+      - By default the container's own image is tried, then those of up to three running containers.
+    type: str
   docker_host:
     description:
       - The URL of the container engine. By default what E(DOCKER_HOST) says, else the local socket.
@@ -115,7 +130,9 @@ services:
       type: str
       returned: success
     asked_in:
-      description: Where the answer is from - the V(container) itself, or its V(definition) where it isn't running.
+      description:
+        - Where the answer is from - the V(container) itself, a V(throwaway) container, or the container's
+          V(definition).
       type: str
       returned: success
     resolves:
@@ -126,12 +143,25 @@ services:
       description: The address that it resolves to.
       type: str
       returned: success
+    route:
+      description: Whether there is a route to that address. V(null) where nothing can tell.
+      type: bool
+      returned: success
+    listeners:
+      description:
+        - The addresses on which something listens on that port of the host. V(null) where the port accepts, and where
+          the host isn't the machine on which the module runs.
+      type: list
+      elements: str
+      returned: success
     http_status:
       description: The status with which the URL answers.
       type: int
       returned: success
     layer:
-      description: The layer at which it ends - V(container), V(resolve), V(port), V(http) - or V(ok).
+      description:
+        - The layer at which it ends - V(container), V(resolve), V(route), V(port), V(http) - or V(ok).
+        - V(unknown) where nothing could tell.
       type: str
       returned: success
     error:
@@ -143,7 +173,7 @@ services:
       type: str
       returned: success
 unreached:
-  description: The containers for which a layer is not V(ok).
+  description: The containers that don't come through - neither V(ok) nor V(unknown) as a layer.
   returned: success
   type: list
   elements: str
@@ -154,7 +184,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.docker import Docker
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.probe import ContainerProber
-from ansible_collections.bulkhead.stack.plugins.module_utils._compose.reachability import Question, ask
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.reachability import ask
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.reachability_verdict import Question
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
 
 SPEC = {
@@ -170,6 +201,8 @@ SPEC = {
             "variables": {"type": "list", "elements": "str", "default": []},
         },
     },
+    "throwaway": {"type": "bool", "default": True},
+    "probe_image": {"type": "str"},
     "docker_host": {"type": "str"},
 }
 
@@ -180,16 +213,17 @@ def main() -> None:
     try:
         engine = Docker(module.params["docker_host"])
         try:
-            prober = ContainerProber(engine)
+            prober = ContainerProber(engine, module.params["probe_image"])
+            throwaway = module.params["throwaway"]
             answers = [
-                ask(Question(**question), engine.inspect_or_none(question["container"]), prober)
+                ask(Question(**question), engine.inspect_or_none(question["container"]), prober, throwaway)
                 for question in module.params["services"]
             ]
         finally:
             engine.close()
     except BulkheadError as error:
         module.fail_json(**error.result())
-    unreached = [answer["container"] for answer in answers if answer["layer"] != "ok"]
+    unreached = [answer["container"] for answer in answers if answer["layer"] not in ("ok", "unknown")]
     module.exit_json(changed=False, services=answers, unreached=list(dict.fromkeys(unreached)))
 
 

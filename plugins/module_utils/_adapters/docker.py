@@ -13,8 +13,9 @@ import socket as socket_module
 import struct
 import tarfile
 import threading
+import time
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from .._core.errors import InputError, OutsideError, StateError
 from .._core.text import nearest
@@ -32,6 +33,9 @@ else:
 _FRAME = struct.Struct(">BxxxL")
 _STDERR = 2
 _KEPT_STDERR_BYTES = 64 * 1024
+# What marks a container that only asks a question, and for how long it may at the most.
+THROWAWAY_LABEL = "bulkhead.stack.throwaway"
+_THROWAWAY_LIFE_S = 600
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,11 @@ class Docker:
                 "Start it (`systemctl start docker`), or name another one with docker_host.",
             ) from error
         self._api = self._client.api
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the engine is reached over a socket of this machine's: its files and addresses are ours then."""
+        return self._url.startswith(("unix://", "http+unix://"))
 
     def close(self) -> None:
         """Give back the connections."""
@@ -114,7 +123,10 @@ class Docker:
         return found
 
     def containers(self, labels: Sequence[str] = ()) -> List[Dict[str, Any]]:
-        """Return all containers, running or not: id, names, state and labels, from one request.
+        """Return all containers, running or not, from one request.
+
+        Each has id, names, state, image (its identifier), ports as the engine lists them, created (seconds since 1970)
+        and labels.
 
         Arguments:
             labels: only those that carry all of these (``key`` or ``key=value``).
@@ -128,6 +140,9 @@ class Docker:
                 "id": item["Id"],
                 "names": [name.lstrip("/") for name in item.get("Names") or []],
                 "state": item.get("State"),
+                "image": item.get("ImageID") or item.get("Image"),
+                "ports": item.get("Ports") or [],
+                "created": item.get("Created") or 0,
                 "labels": item.get("Labels") or {},
             }
             for item in listed
@@ -197,6 +212,92 @@ class Docker:
         return ExecResult(
             -1 if rc is None else int(rc), b"".join(collected), b"".join(errors).decode("utf-8", "replace")
         )
+
+    def about(self) -> Tuple[Dict[str, Any], Dict[str, Any]]:
+        """Return what ``docker version`` and ``docker info`` say of the engine."""
+        try:
+            return self._api.version(), self._api.info()
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError("The engine at %s doesn't say what it is: %s." % (self._url, error)) from error
+
+    def network_or_none(self, name: str) -> Optional[Dict[str, Any]]:
+        """Return what ``docker network inspect`` says of a network, or None where there is none of that name."""
+        try:
+            found: Dict[str, Any] = self._api.inspect_network(name)
+            return found
+        except docker.errors.NotFound:
+            return None
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError("Network %s can't be inspected: %s." % (name, error)) from error
+
+    def image_or_none(self, image: str) -> Optional[Dict[str, Any]]:
+        """Return what ``docker image inspect`` says of an image, or None where the engine has none of that name."""
+        try:
+            found: Dict[str, Any] = self._api.inspect_image(image)
+            return found
+        except docker.errors.NotFound:
+            return None
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError("Image %s can't be inspected: %s." % (image, error)) from error
+
+    def run_throwaway(
+        self,
+        image: str,
+        argv: Sequence[str],
+        settings: Mapping[str, Any],
+        networks: Sequence[str] = (),
+        environment: Optional[Dict[str, str]] = None,
+        timeout_s: int = 60,
+    ) -> Tuple[int, str, str]:
+        """Run a command in a container of its own, without capabilities, volumes or ports; it is removed in the end.
+
+        Arguments:
+            image: one that the engine has. argv: takes the place of the image's entrypoint and command.
+            settings: more of the container's HostConfig, as the engine's API names it.
+            networks: networks beside the one that the settings name.
+
+        Returns: exit status, output and errors, as texts.
+
+        Raises:
+            OutsideError: it can't be made or started, or doesn't end in time.
+        """
+        limits = self._api.create_host_config(
+            cap_drop=["ALL"], read_only=True, security_opt=["no-new-privileges"], mem_limit="128m", pids_limit=64
+        )
+        # Labels of the image's own are inherited: Compose might take the container for one of its project.
+        labels = dict.fromkeys(((self.image_or_none(image) or {}).get("Config") or {}).get("Labels") or {}, "")
+        container = ""
+        try:
+            container = self._api.create_container(
+                image,
+                command=list(argv[1:]),
+                entrypoint=[argv[0]],
+                environment=environment,
+                labels={**labels, THROWAWAY_LABEL: "true"},
+                healthcheck={"test": ["NONE"]},
+                host_config={**limits, **settings},
+            )["Id"]
+            for network in networks:
+                self._api.connect_container_to_network(container, network)
+            self._api.start(container)
+            status = self._api.wait(container, timeout=timeout_s)["StatusCode"]
+            logs = [self._api.logs(container, stdout=out, stderr=not out) for out in (True, False)]
+            return int(status), logs[0].decode("utf-8", "replace"), logs[1].decode("utf-8", "replace")
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError(
+                "A throwaway container of image %s can't ask: %s." % (image, str(error).rstrip("."))
+            ) from error
+        finally:
+            if container:
+                with contextlib.suppress(docker.errors.APIError, requests.exceptions.RequestException):
+                    self._api.remove_container(container, force=True, v=True)
+
+    def remove_old_throwaways(self) -> None:
+        """Remove throwaway containers that a killed run has left: those older than any question takes."""
+        for item in self.containers([THROWAWAY_LABEL]):
+            if item["created"] < time.time() - _THROWAWAY_LIFE_S:
+                with contextlib.suppress(docker.errors.APIError, requests.exceptions.RequestException):
+                    self._api.remove_container(item["id"], force=True, v=True)
 
     def read_file(self, container: str, path: str) -> bytes:
         """Return one file of a container, running or not."""
