@@ -175,6 +175,43 @@ def build(
     return Case(" / ".join(str(trait) for trait in traits), (b"\xef\xbb\xbf" if bom else b"") + text.encode(), refused)
 
 
+# Lines that turn up in files which several people edited.
+_JUNK = [b"# c", b"        # deep", b"  # two", b"", b"   ", b"\t", b"    # four", b"#no"]
+_ENDS = [b" ", b"  # t", b" # x: y", b"\t# t", b"\t"]
+
+
+def mangled(count: int) -> Iterator[bytes]:
+    """Return so many files of the corpus with a few lines put in, changed, moved or lost, all of them readable yet."""
+    source = random.Random(SEED)
+    known = [case.data for case in cases()]
+    made = 0
+    while made < count:
+        lines = source.choice(known).split(b"\n")
+        for _change in range(source.randint(1, 5)):
+            place, kind = source.randrange(len(lines)), source.random()
+            if kind < 0.5:
+                lines.insert(place, source.choice(_JUNK))
+            elif kind < 0.7:
+                lines[place] = lines[place].rstrip(b"\r") + source.choice(_ENDS)
+            elif kind < 0.8 and len(lines) > 1:
+                del lines[place]
+            elif kind < 0.9:
+                lines[place] = b" " * source.randint(0, 3) + lines[place]
+            else:
+                lines.insert(place, source.choice(lines))
+        data = b"\n".join(lines)
+        try:
+            services = written(data)
+            whole = all(isinstance(service, dict) for service in services.values())
+            meaning(data)
+        except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
+            continue
+        # What Compose itself refuses is no case: a service that is nothing, a file that ends in half a line end.
+        if whole and SERVICE in services and not data.endswith(b"\r"):
+            made += 1
+            yield data
+
+
 # The judge.
 
 
@@ -193,13 +230,19 @@ def _tagged(loader: yaml.SafeLoader, _suffix: str, node: yaml.Node) -> Any:
 _Loader.add_multi_constructor("!", _tagged)
 
 
-def meaning(data: bytes) -> dict[str, Any]:
-    """Return what each service is, merges and ``extends`` followed; read by PyYAML alone.
+def written(data: bytes) -> dict[str, Any]:
+    """Return the services as PyYAML reads them, merges followed.
 
     A list under ``<<`` is no mapping to PyYAML where an alias stands for it: its items are then written out.
     """
     text = data.decode("utf-8-sig").replace("<<: *list", "<<: [*one]").replace("\t", " ")
     services: dict[str, Any] = yaml.load(text, Loader=_Loader)["services"]  # noqa: S506
+    return services
+
+
+def meaning(data: bytes) -> dict[str, Any]:
+    """Return what each service is, merges and ``extends`` followed; read by PyYAML alone."""
+    services = written(data)
     return {name: _extended(services, name) for name in services}
 
 

@@ -13,13 +13,14 @@ import pytest
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.document import Document
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.environment import plan_environment
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.extra_hosts import plan_absent, plan_present
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.model import Model
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.networks import (
     checked_attachments,
     plan_attached,
     plan_detached,
 )
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.outcome import Outcome
-from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import ConflictError
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError, ConflictError
 
 Plan = Callable[[Document], Outcome]
 HOSTS = {"host.docker.internal": "host-gateway"}
@@ -96,6 +97,28 @@ def test_variables_and_networks_come_and_go_too(part: int) -> None:
             assert there(after).document is None, (key, case.name)
             back = gone(after).document
             assert back is not None and back.data == case.data, (key, case.name)
+
+
+def test_files_that_several_people_edited() -> None:
+    edited = 0
+    for data in corpus.mangled(1500):
+        try:
+            after = plan_present(Document(data), ["web"], HOSTS).document
+        except BulkheadError:
+            continue
+        assert after is not None, data
+        before, now = corpus.meaning(data), corpus.meaning(after.data)
+        before["web"].pop("extra_hosts", None)
+        now["web"].pop("extra_hosts")
+        assert now == before, data
+        assert plan_present(after, ["web"], HOSTS).document is None, data
+        back = plan_absent(after, ["web"], HOSTS).document
+        assert back is not None
+        was = Model(Document(data)).find("web", "extra_hosts")
+        # A null, which Compose refuses too, doesn't come back.
+        assert back.data == data or (was is not None and was.value.is_null), data
+        edited += 1
+    assert edited > 700
 
 
 def test_the_judge_sees_a_leak_and_an_impurity() -> None:
