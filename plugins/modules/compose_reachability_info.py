@@ -185,7 +185,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.docker import Docker
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.probe import ContainerProber
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.reachability import ask
-from ansible_collections.bulkhead.stack.plugins.module_utils._compose.reachability_verdict import Question
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.reachability_model import Question
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
 
 SPEC = {

@@ -9,16 +9,9 @@ network namespace; where it doesn't stay up, one with the same networks, DNS and
 
 from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
+from .reachability_model import HOST_NAMES, Question, Surroundings, defined_address, network_mode, service_of
 from .reachability_programs import Facts, programs, read_facts
-from .reachability_verdict import (
-    HOST_NAMES,
-    Question,
-    Surroundings,
-    defined_address,
-    judge,
-    network_mode,
-    service_of,
-)
+from .reachability_verdict import judge
 
 # What a shell and an engine answer where an image can't run a program.
 _NOT_RUNNABLE = (126, 127)

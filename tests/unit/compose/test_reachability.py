@@ -14,8 +14,8 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._compose.reachabili
     listening,
     read_engine,
 )
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.reachability_model import Question
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.reachability_programs import read_facts
-from ansible_collections.bulkhead.stack.plugins.module_utils._compose.reachability_verdict import Question
 
 HOST = "host.docker.internal"
 SUBNET = {
