@@ -167,10 +167,8 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.compose_context import ComposeContext
-from ansible_collections.bulkhead.stack.plugins.module_utils._compose.networks import (
-    checked_attachments,
-    plan_inline_networks,
-)
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.attachments import checked_attachments
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.networks import plan_inline_networks
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.override import plan_override_networks
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.resolved import (
     Wanted,

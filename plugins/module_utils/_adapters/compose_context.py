@@ -6,11 +6,11 @@
 import os
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from .._compose.attachments import Attachment, engine_name
 from .._compose.display import shown
 from .._compose.document import Document
 from .._compose.extra_hosts import Hosts, normal_address, split_entry
 from .._compose.model import Model, extenders_elsewhere
-from .._compose.networks import Attachment, engine_name
 from .._compose.outcome import Edited
 from .._compose.placement import EnvironmentState, service_env_paths
 from .._compose.resolved import Wanted

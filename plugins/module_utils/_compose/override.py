@@ -10,6 +10,7 @@ name.
 from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Set
 
 from .._core.errors import StateError
+from .attachments import DEFAULT, Attachment, check_declared, networks_of, undeclared, who_lacks
 from .document import Document
 from .environment import Variables, plan_environment, read_environment
 from .extra_hosts import (
@@ -23,17 +24,7 @@ from .extra_hosts import (
     plan_present,
 )
 from .model import Model
-from .networks import (
-    DEFAULT,
-    Attachment,
-    check_declared,
-    networks_of,
-    plan_attached,
-    plan_detached,
-    undeclared,
-    who_lacks,
-    with_declared,
-)
+from .networks import plan_attached, plan_detached, with_declared
 from .outcome import Edited, Outcome
 from .service import add_missing, new_file, remove_service
 

@@ -10,12 +10,14 @@ from typing import Any, Callable
 
 import pytest
 
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.attachments import (
+    checked_attachments,
+)
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.document import Document
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.environment import plan_environment
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.extra_hosts import plan_absent, plan_present
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.model import Model
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.networks import (
-    checked_attachments,
     plan_attached,
     plan_detached,
 )

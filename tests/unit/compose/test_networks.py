@@ -9,12 +9,14 @@ from typing import Any, Dict, List, Optional
 import pytest
 import yaml
 
-from ansible_collections.bulkhead.stack.plugins.module_utils._compose.document import Document
-from ansible_collections.bulkhead.stack.plugins.module_utils._compose.model import Model
-from ansible_collections.bulkhead.stack.plugins.module_utils._compose.networks import (
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.attachments import (
     checked_attachments,
     engine_name,
     networks_of,
+)
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.document import Document
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.model import Model
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.networks import (
     plan_attached,
     plan_detached,
     plan_inline_networks,
