@@ -129,7 +129,7 @@ def cases(least: int = 1200) -> list[Case]:
     found: list[Case] = []
     while missing or len(found) < least:
         # Of some candidates the one in which most pairs meet that haven't met yet.
-        candidates = [{trait: source.choice(values) for trait, values in TRAITS.items()} for _ in range(12)]
+        candidates = [{trait: source.choice(values) for trait, values in TRAITS.items()} for _try in range(12)]
         chosen = max(candidates, key=lambda traits: len(_pairs(traits) & missing))
         missing -= _pairs(chosen)
         found.append(build(**chosen))
