@@ -153,10 +153,7 @@ def _mode(model: Model, name: str) -> str:
     value = check_service(model, name, KEY)
     if value is not None and value.tag == "!override":
         raise StateError("networks of service %s has the tag !override." % name, "Change it by hand.")
-    mode = next(
-        (found for owner in [name] + model.base_chain(name) if (found := model.find(owner, "network_mode"))), None
-    )
-    return "" if mode is None or mode.value.resolved().is_null else mode.value.resolved().value
+    return model.network_mode(name)
 
 
 def check_declared(documents: Sequence[Document], attachments: Sequence[Attachment]) -> None:

@@ -187,6 +187,13 @@ class Document:
             if name in names:
                 chosen.append(name)
             elif name in ("*", "all"):
+                merge = next((key for key, _value in self.services().pairs if key.is_merge_key), None)
+                if merge is not None:
+                    raise InputError(
+                        "The services of %s are merged from elsewhere in line %d: not all of them stand there."
+                        % (self.name, self.line_number(merge.start)),
+                        "Name those that are meant: %s." % ", ".join(names),
+                    )
                 chosen.extend(names)
             else:
                 near = nearest(name, names)

@@ -275,7 +275,13 @@ class Editor:
         return not self._in_flow(collection) or self.text[collection.end - 2 : collection.end - 1] == " "
 
     def clear(self, key: Node, collection: Node) -> None:
-        """Empty a block list or mapping that has to stay: ``key: []`` or ``key: {}``; comments inside it stay too."""
+        """Empty a list or mapping that has to stay: ``key: []`` or ``key: {}``; comments in a block one stay too."""
+        if collection.flow and collection.kind == "sequence":
+            self.remove_items(collection, range(len(collection.items)))
+            return
+        if collection.flow:
+            self.remove_pairs(collection, range(len(collection.pairs)))
+            return
         if collection.kind == "sequence":
             self._sequences.setdefault(id(collection), _SequenceEdit()).removed.update(range(len(collection.items)))
             self._write_empty(key, collection, "[]")
@@ -289,6 +295,8 @@ class Editor:
 
     def holds_comments(self, key: Node, collection: Node) -> bool:
         """Return whether comments of their own lines stand in a block list or mapping, or beside its key."""
+        if collection.flow:
+            return False
         start, end = key.end, self._line_after(collection)
         elements = [(item.start, _content_end(item)[0]) for item in collection.items]
         elements += [_pair_span(pair) for pair in collection.pairs]

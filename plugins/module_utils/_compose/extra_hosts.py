@@ -127,8 +127,7 @@ def plan_present(document: Document, services: Sequence[str], hosts: Hosts) -> O
             raise StateError(
                 "Service %s can't have extra_hosts: %s." % (name, reason), "Give them to the other service."
             )
-        mode = model.find(name, "network_mode")
-        if mode is not None and mode.value.resolved().value == "host":
+        if model.network_mode(name) == "host":
             warnings.append("Service %s is on the host's own network: there the host is localhost." % name)
         missing, conflicts = missing_hosts(hosts_of(model, name), hosts)
         problems += ["%s has %s at %s" % (name, entry.host, entry.address) for entry in conflicts]
@@ -166,8 +165,7 @@ def plan_present(document: Document, services: Sequence[str], hosts: Hosts) -> O
 
 
 def _pointless(model: Model, name: str) -> str:
-    found = model.find(name, "network_mode")
-    mode = "" if found is None else found.value.resolved().value
+    mode = model.network_mode(name)
     if mode.startswith(("service:", "container:")):
         return "it uses the network of %s, and has no hosts file of its own" % mode.partition(":")[2]
     return "it has no network (network_mode: none)" if mode == "none" else ""

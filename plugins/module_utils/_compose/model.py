@@ -134,6 +134,14 @@ class Model:
                 return Found(mapping, value)
         return None
 
+    def network_mode(self, service: str) -> str:
+        """Return a service's ``network_mode``, that of what it extends included; an empty text where it has none."""
+        for name in [service, *self.base_chain(service)]:
+            found = self.find(name, "network_mode")
+            if found is not None:
+                return "" if found.value.resolved().is_null else found.value.resolved().value
+        return ""
+
     def base_chain(self, service: str) -> List[str]:
         """Return the services of this file that a service extends, nearest first."""
         chain: List[str] = []
@@ -154,14 +162,17 @@ class Model:
         return reached
 
     def users_of_value(self, value: Node, key: str) -> List[str]:
-        """Return the services that have this very node as the value of a key."""
+        """Return the services that have this very node as the value of a key, or merge it into theirs."""
         users = self._users.get(key)
         if users is None:
             users = self._users[key] = {}
             for name in self.nodes:
                 found = self.find(name, key)
-                if found is not None:
-                    users.setdefault(id(found.value.resolved()), []).append(name)
+                if found is None:
+                    continue
+                used = found.value.resolved()
+                for member in lineage(used) if used.kind == "mapping" else [used]:
+                    users.setdefault(id(member), []).append(name)
         return self.with_extenders(users.get(id(value), []))
 
     def reached_by_new_key(self, mapping: Node, key: str) -> List[str]:

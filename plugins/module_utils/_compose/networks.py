@@ -73,9 +73,16 @@ def plan_attached(
         _declare(editor, new)
 
     def holds(name: str, after: Model) -> bool:
-        before, current = networks_of(model, name), networks_of(after, name)
-        kept = set(before) or (set() if name in named_elsewhere else {DEFAULT})
-        return kept <= set(current) and all(is_attached(after, name, item) for item in attachments)
+        current = set(networks_of(after, name))
+        kept = set(networks_of(model, name)) or (set() if name in named_elsewhere else {DEFAULT})
+        more = current - kept - {item.name for item in attachments}
+        if more:
+            raise StateError(
+                "Service %s would be put on network %s as well, for it extends one that is on it."
+                % (name, ", ".join(sorted(more))),
+                "Name networks in what it extends first.",
+            )
+        return kept <= current and all(is_attached(after, name, item) for item in attachments)
 
     return finish(document, KEY, make, set(chosen), warnings, holds, chosen, top_level=KEY)
 

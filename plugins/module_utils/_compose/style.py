@@ -48,7 +48,9 @@ def scalar_text(value: Any, quote: str, in_flow: bool) -> str:
         return "'%s'" % value.replace("'", "''")
     # A JSON string is a YAML one; what JSON leaves bare and YAML doesn't print is escaped too.
     text = json.dumps(value, ensure_ascii=False)
-    return "".join(mark if mark.isprintable() else "\\u%04x" % ord(mark) for mark in text)
+    return "".join(
+        mark if mark.isprintable() else ("\\u%04x" if ord(mark) < 0x10000 else "\\U%08x") % ord(mark) for mark in text
+    )
 
 
 def render_flow(value: Any, quote: str) -> str:

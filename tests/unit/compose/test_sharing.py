@@ -6,18 +6,26 @@
 from typing import Dict, List, Optional
 
 import pytest
+import yaml
 
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.attachments import (
+    checked_attachments,
+    networks_of,
+)
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.document import Document
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.environment import plan_environment
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.extra_hosts import (
     hosts_of,
     plan_absent,
     plan_present,
 )
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.model import Model
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.networks import plan_attached
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import (
     BulkheadError,
     ConflictError,
     InputError,
+    StateError,
 )
 
 HOSTS: Dict[str, Optional[str]] = {"host.docker.internal": "host-gateway"}
@@ -160,3 +168,60 @@ def test_all_leaves_out_who_has_no_hosts_file() -> None:
     outcome = plan_present(Document(data), ["all"], HOSTS)
     assert outcome.changed_services == ["vpn"]
     assert len(outcome.warnings) == 1
+
+
+OUTER = checked_attachments([{"name": "outer", "declare": {"external": True}}])
+
+
+def test_who_merges_an_environment_into_his_own_is_named() -> None:
+    data = (
+        b"services:\n  web:\n    environment: &env\n      A: b\n  db:\n    environment:\n      <<: *env\n      C: d\n"
+    )
+    with pytest.raises(ConflictError) as caught:
+        plan_environment(Document(data), ["web"], {"NEW": "a"})
+    assert caught.value.details["shared_with"] == ["db"]
+
+
+@pytest.mark.parametrize("mode", ["none", "service:vpn", "container:vpn"])
+def test_a_network_mode_that_comes_by_extends_counts_too(mode: str) -> None:
+    data = "services:\n  web:\n    extends: base\n  base:\n    image: x\n    network_mode: '%s'\n  vpn: {image: y}\n"
+    with pytest.raises(StateError):
+        plan_present(Document((data % mode).encode()), ["web"], HOSTS)
+
+
+def test_nobody_is_put_on_the_default_network_by_what_he_extends() -> None:
+    data = (
+        b"networks: {inner: {}}\nservices:\n  web:\n    extends: base\n    networks: [inner]\n  base:\n    image: x\n"
+    )
+    with pytest.raises(StateError, match="web would be put on network default as well"):
+        plan_attached(Document(data), ["*"], OUTER)
+    only = plan_attached(Document(data), ["web"], OUTER).document
+    assert only is not None
+    assert set(networks_of(Model(only), "web")) == {"inner", "outer"}
+
+
+def test_all_is_refused_where_services_come_by_a_merge() -> None:
+    data = b"x-more: &more\n  db: {image: y}\nservices:\n  <<: *more\n  web:\n    image: x\n"
+    with pytest.raises(InputError, match="merged from elsewhere in line 4"):
+        plan_present(Document(data), ["*"], HOSTS)
+    assert plan_present(Document(data), ["web"], HOSTS).changed_services == ["web"]
+
+
+def test_what_was_added_in_flow_style_goes_whatever_comment_follows() -> None:
+    data = b"services:\n  web: {\n    image: x\n      # deep\n    }\n"
+    after = plan_present(Document(data), ["web"], HOSTS).document
+    assert after is not None
+    back = plan_absent(after, ["web"], HOSTS).document
+    assert back is not None and back.data == data
+    changed = plan_environment(Document(data), ["web"], {"NEW": "a"}).document
+    assert changed is not None
+    restored = plan_environment(changed, ["web"], {"NEW": None}).document
+    assert restored is not None and restored.data == data
+
+
+@pytest.mark.parametrize("value", ["\U0001b2fc", "\U000d8000", "\ud7ff", "\x7f"])
+def test_a_character_that_is_not_printed_is_escaped(value: str) -> None:
+    document = Document(b"services:\n  web:\n    image: x\n    environment: {A: b}\n")
+    after = plan_environment(document, ["web"], {"NEW": value}).document
+    assert after is not None
+    assert yaml.safe_load(after.text)["services"]["web"]["environment"]["NEW"] == value
