@@ -8,6 +8,7 @@ libyaml's parser is used where PyYAML was built with it, PyYAML's own otherwise;
 give the same tree.
 """
 
+import gc
 import re
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -241,6 +242,18 @@ def parse(text: str, name: str, pure: bool = False) -> Tuple[Optional[Node], boo
             "The Python library PyYAML is missing on this host: %s." % YAML_IMPORT_ERROR,
             "Install Debian's python3-yaml, or `pip install pyyaml`, for the Python that Ansible uses here.",
         )
+    # Nothing of a tree that grows can be collected, and looking for it again and again costs more the larger it is.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return _tree_eased(text, name, pure)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _tree_eased(text: str, name: str, pure: bool) -> Tuple[Optional[Node], bool]:
+    """Return the tree, and where the parser gives up at a tab that another one takes for a blank, that of spaces."""
     try:
         return _tree(text, name, pure)
     except yaml.YAMLError as error:

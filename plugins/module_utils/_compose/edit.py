@@ -80,17 +80,13 @@ class Editor:
             return
         first = mapping.pairs[0][0]
         indent = self.style.column(first.start)
-        lines = [
-            " " * indent + line
-            for line in render_block(
-                name,
-                value,
-                self.style.offset_beside(mapping),
-                self.style.step(mapping) if isinstance(value, dict) else 0,
-                quote,
-                self.style.dash_beside(mapping),
-            )
-        ]
+        # How lists and mappings are indented is asked of the whole document, and so only for one.
+        offset, step, dash = 0, 0, "- "
+        if isinstance(value, (dict, list, tuple)):
+            offset, dash = self.style.offset_beside(mapping), self.style.dash_beside(mapping)
+        if isinstance(value, dict):
+            step = self.style.step(mapping)
+        lines = [" " * indent + line for line in render_block(name, value, offset, step, quote, dash)]
         if self._early:
             self._insert_lines(self.style.line_start(mapping.pairs[-1][0].start), lines)
             return

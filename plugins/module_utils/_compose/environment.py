@@ -10,7 +10,7 @@ from .._core.errors import InputError, StateError
 from .document import Document, Node
 from .edit import Editor
 from .model import Comparison, Found, Model
-from .outcome import Outcome, all_pairs, finish, refuse_sharing
+from .outcome import Outcome, finish, refuse_sharing
 from .target import Target, add_key, check_service, find_target, remove_key
 
 KEY = "environment"
@@ -158,7 +158,8 @@ def _split(item: Node) -> Tuple[str, Optional[str]]:
 def _add_key(editor: Editor, target: Target, wanted: Dict[str, str]) -> None:
     if not wanted:
         return
-    forms = [value.kind for key, value in all_pairs(editor.document) if key.value == KEY and key.kind == "scalar"]
+    services = [service.resolved() for _name, service in editor.document.services().pairs]
+    forms = [value.resolved().kind for value in (service.get(KEY) for service in services) if value is not None]
     as_list = forms.count("sequence") > forms.count("mapping")
     content = ["%s=%s" % pair for pair in wanted.items()] if as_list else dict(wanted)
     add_key(editor, target, KEY, content, "" if as_list else None)
