@@ -77,7 +77,8 @@ def only_added(before: bytes, after: bytes) -> bool:
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["lf", "crlf"])
 @pytest.mark.parametrize("final", [True, False], ids=["newline_at_end", "none_at_end"])
 def test_an_edit_touches_nothing_else_and_can_be_taken_back(name: str, indent: int, newline: str, final: bool) -> None:
-    crossed = itertools.product((0, 1, 3, 7), (b"", b"\xef\xbb\xbf"), ("", "same", "deep", "low"), (True, False))
+    # The corpus crosses more traits; what it leaves out is that both parsers lead to the same bytes.
+    crossed = itertools.product((0, 3), (b"",), ("", "same", "deep", "low"), (True, False))
     for offset, bom, comment, last in crossed:
         data = build(SHAPES[name], indent, offset, newline, final, bom, comment, last)
         results = []
