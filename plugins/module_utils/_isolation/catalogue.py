@@ -87,6 +87,9 @@ SELECT e.oid::bigint AS oid, e.extname::text AS name, n.nspname::text AS schema,
  GROUP BY e.oid, e.extname, n.nspname
 """
 
+# Automatic and internal dependencies, and the two of partitions (pg_depend.deptype).
+_PART = frozenset("aiPS")
+
 TABLE_KINDS = ("r", "p")
 RELATION_KINDS = ("r", "p", "v", "m", "f")
 
@@ -144,16 +147,18 @@ class Catalogue:
 
     Arguments:
         things: every object of users, those of extensions left out.
-        needs: what each object depends on, with the kind of the dependency (pg_depend.deptype).
+        needs: what each object depends on.
         needed_by: the same, the other way round.
+        parts: of these, what comes and goes with it: defaults, constraints, owned sequences, partitions.
         extension_of: the extension that an object belongs to, by its name.
         extensions: the schema of each extension.
         extension_functions: the extension that brings functions of a name.
     """
 
     things: Mapping[Node, Thing]
-    needs: Mapping[Node, FrozenSet[Tuple[Node, str]]]
-    needed_by: Mapping[Node, FrozenSet[Tuple[Node, str]]]
+    needs: Mapping[Node, FrozenSet[Node]]
+    needed_by: Mapping[Node, FrozenSet[Node]]
+    parts: Mapping[Node, FrozenSet[Node]]
     extension_of: Mapping[Node, str] = field(default_factory=dict)
     extensions: Mapping[str, str] = field(default_factory=dict)
     extension_functions: Mapping[str, str] = field(default_factory=dict)
@@ -170,8 +175,9 @@ class Catalogue:
 def read_catalogue(reader: Reader, database: str = "") -> Catalogue:
     """Return what a database holds, as the reader's snapshot has it."""
     extensions = {row["oid"]: row for row in reader.rows(Sql(_EXTENSIONS, database=database))}
-    needs: Dict[Node, Set[Tuple[Node, str]]] = {}
-    needed_by: Dict[Node, Set[Tuple[Node, str]]] = {}
+    needs: Dict[Node, Set[Node]] = {}
+    needed_by: Dict[Node, Set[Node]] = {}
+    parts: Dict[Node, Set[Node]] = {}
     extension_of: Dict[Node, str] = {}
     for row in reader.rows(Sql(_EDGES, database=database)):
         here: Node = (_plain(row["catalogue"]), row["oid"])
@@ -179,8 +185,10 @@ def read_catalogue(reader: Reader, database: str = "") -> Catalogue:
         if row["kind"] == "e":
             extension_of[here] = extensions[there[1]]["name"]
             continue
-        needs.setdefault(here, set()).add((there, row["kind"]))
-        needed_by.setdefault(there, set()).add((here, row["kind"]))
+        needs.setdefault(here, set()).add(there)
+        needed_by.setdefault(there, set()).add(here)
+        if row["kind"] in _PART:
+            parts.setdefault(there, set()).add(here)
     things = {}
     for row in reader.rows(Sql(_OBJECTS, database=database)):
         node: Node = (row["catalogue"], row["oid"])
@@ -197,12 +205,17 @@ def read_catalogue(reader: Reader, database: str = "") -> Catalogue:
             )
     return Catalogue(
         things,
-        {node: frozenset(found) for node, found in needs.items()},
-        {node: frozenset(found) for node, found in needed_by.items()},
+        _frozen(needs),
+        _frozen(needed_by),
+        _frozen(parts),
         extension_of,
         {row["name"]: row["schema"] for row in extensions.values()},
         {name: row["name"] for row in extensions.values() for name in row["functions"]},
     )
+
+
+def _frozen(edges: Mapping[Node, Set[Node]]) -> Dict[Node, FrozenSet[Node]]:
+    return {node: frozenset(found) for node, found in edges.items()}
 
 
 def _plain(catalogue: str) -> str:

@@ -46,34 +46,27 @@ def wanted_entries(listing: str, selected: Collection[Node], there: Collection[N
         selected: catalogue and identifier of each object that is wanted.
         there: those of them that the target has already: neither they nor their grants are restored.
     """
-    entries: List[Tuple[str, int, int, str]] = []
+    entries: List[Tuple[str, Node, str]] = []
     needs: Dict[str, List[str]] = {}
     for line in listing.splitlines():
         found = _ENTRY.match(line)
         if found:
-            entries.append((found.group(1), int(found.group(2)), int(found.group(3)), line))
+            # Row security and a table's rows have the table's identifier and no catalogue.
+            catalogue = _CATALOGUES.get(int(found.group(2)), "pg_class" if found.group(2) == "0" else "")
+            entries.append((found.group(1), (catalogue, int(found.group(3))), line))
             continue
         depends = _DEPENDS.match(line)
         if depends and entries:
             needs[entries[-1][0]] = depends.group(1).split()
-    listed = {entry[0] for entry in entries}
-    kept: Set[str] = set()
-    lines: Dict[str, str] = {}
-    identified = [entry for entry in entries if entry[2]]
-    unidentified = [entry for entry in entries if not entry[2]]
-    for number, catalogue, oid, line in identified:
-        node = (_CATALOGUES.get(catalogue, "pg_class" if not catalogue else ""), oid)
-        if node in selected and node not in there:
-            kept.add(number)
-            lines[number] = line
+    listed = {number for number, node, line in entries}
+    kept: Set[str] = {number for number, node, line in entries if node in selected and node not in there}
+    waiting = [number for number, node, line in entries if not node[1]]
     # One may depend on another of its kind: the grants on a column on those on its table.
-    waiting = True
-    while waiting:
-        waiting = False
-        for number, dummy, none, line in unidentified:
+    before = -1
+    while before != len(kept):
+        before = len(kept)
+        for number in waiting:
             about = [item for item in needs.get(number, ()) if item in listed]
-            if number not in kept and about and all(item in kept for item in about):
+            if about and all(item in kept for item in about):
                 kept.add(number)
-                lines[number] = line
-                waiting = True
-    return "".join(lines[entry[0]] + "\n" for entry in entries if entry[0] in lines)
+    return "".join(line + "\n" for number, node, line in entries if number in kept)

@@ -18,9 +18,6 @@ from .._core.errors import InputError
 from .._core.text import nearest
 from .catalogue import Catalogue, Node, Thing
 
-# An object of these kinds is a part of what it depends on: it comes and goes with it (pg_depend.deptype: auto,
-# internal, and the two of partitions).
-_PART = frozenset("aiPS")
 # What a database keeps about replication is no part of a table's content; a dump of it wouldn't load elsewhere.
 _NEVER = frozenset(("pg_publication_rel", "pg_publication_namespace", "pg_subscription_rel", "pg_publication"))
 # Parts that are reached through their relation only.
@@ -39,6 +36,7 @@ class Chosen:
         schemas: schemas of which everything is meant.
         owner: the role whose objects are meant.
         include, exclude: objects by their label (``function public.touch()``), or by its identity alone.
+        archive: the schema that takes them in the end; what lies there is theirs no more.
     """
 
     tables: Tuple[str, ...] = ()
@@ -46,6 +44,7 @@ class Chosen:
     owner: str = ""
     include: Tuple[str, ...] = ()
     exclude: Tuple[str, ...] = ()
+    archive: str = ""
 
     def describe(self) -> str:
         """Return it as a person would say it."""
@@ -66,6 +65,7 @@ class Selection:
         notes: what is worth knowing.
         whole_schemas: schemas in which nothing else lies.
         shared: objects that something which stays needs as well: they are copied, and stay.
+        nodes: the identifiers of the objects, and of those that have no name of their own (array types).
     """
 
     things: Mapping[Node, Thing] = field(default_factory=dict)
@@ -74,6 +74,7 @@ class Selection:
     notes: Tuple[str, ...] = ()
     whole_schemas: Tuple[str, ...] = ()
     shared: FrozenSet[Node] = frozenset()
+    nodes: FrozenSet[Node] = frozenset()
 
     @property
     def tables(self) -> List[Thing]:
@@ -164,12 +165,15 @@ class _Selector:
             tuple(self.notes),
             tuple(self._whole_schemas()),
             frozenset(node for node in self.selected if self._is_shared(node)),
+            frozenset(self.selected),
         )
 
     # What is meant in the first place.
 
     def _is_seed(self, thing: Thing) -> bool:
         if thing.node[0] in _OF_RELATION or (thing.node[0] == "pg_class" and thing.kind in "iI"):
+            return False
+        if self.chosen.archive and thing.schema == self.chosen.archive:
             return False
         if thing.node[0] == "pg_namespace":
             return thing.name in self.chosen.schemas or (thing.owner == self.chosen.owner and bool(thing.owner))
@@ -196,24 +200,20 @@ class _Selector:
             if node[0] == "pg_extension":
                 continue
             self.selected.add(node)
-            for part, kind in self.catalogue.needed_by.get(node, ()):
-                if kind in _PART and not self._is_other_relation(part):
+            # A view is a part of nothing, and a table only of one that it is a partition of.
+            for part in self.catalogue.parts.get(node, ()):
+                if self._is_table(node) or not self._is_relation(part):
                     waiting.append(part)
-            for needed, dummy in self.catalogue.needs.get(node, ()):
+            for needed in self.catalogue.needs.get(node, ()):
                 if needed not in self.selected and self._is_free(needed):
                     waiting.append(needed)
             thing = self.catalogue.things.get(node)
             if thing is not None and thing.node[0] in _CODE:
                 self._take_extensions_called(thing)
 
-    def _is_other_relation(self, node: Node) -> bool:
-        """Whether it is a view or a table that isn't a partition: such a one is chosen, or asked for."""
+    def _is_relation(self, node: Node) -> bool:
         thing = self.catalogue.things.get(node)
-        return (
-            thing is not None
-            and thing.is_relation
-            and not any(kind in _PART and self._is_table(needed) for needed, kind in self.catalogue.needs.get(node, ()))
-        )
+        return thing is not None and thing.is_relation
 
     def _is_table(self, node: Node) -> bool:
         thing = self.catalogue.things.get(node)
@@ -302,11 +302,11 @@ class _Selector:
 
     def _relations_needed(self, thing: Thing) -> Set[Node]:
         nodes = {thing.node} | {
-            part for part, kind in self.catalogue.needed_by.get(thing.node, ()) if part[0] == "pg_rewrite"
+            part for part in self.catalogue.needed_by.get(thing.node, ()) if part[0] == "pg_rewrite"
         }
         found = set()
         for node in nodes:
-            for needed, dummy in self.catalogue.needs.get(node, ()):
+            for needed in self.catalogue.needs.get(node, ()):
                 other = self.catalogue.things.get(needed)
                 if other is None:
                     continue
@@ -339,7 +339,7 @@ class _Selector:
             elif thing.is_sequence and self._named_after_ours(thing):
                 self._add(thing.node)
             elif thing.node[0] == "pg_cast":
-                needed = [node for node, dummy in self.catalogue.needs.get(thing.node, ())]
+                needed = self.catalogue.needs.get(thing.node, frozenset())
                 if needed and all(node in self.selected for node in needed):
                     self._add(thing.node)
 
@@ -360,7 +360,7 @@ class _Selector:
 
     def _users(self, thing: Thing) -> List[Thing]:
         found = []
-        for node, dummy in self.catalogue.needed_by.get(thing.node, ()):
+        for node in self.catalogue.needed_by.get(thing.node, ()):
             if node in self.selected:
                 continue
             user = self.catalogue.things.get(node)
@@ -402,7 +402,7 @@ class _Selector:
                 self._ask_what_stays(thing)
 
     def _ask_what_it_needs(self, thing: Thing) -> None:
-        for needed, dummy in sorted(self.catalogue.needs.get(thing.node, ())):
+        for needed in sorted(self.catalogue.needs.get(thing.node, ())):
             other = self.catalogue.things.get(needed)
             if other is None or needed in self.selected:
                 continue
@@ -424,7 +424,7 @@ class _Selector:
         if thing.node[0] == "pg_constraint" and thing.kind == "f":
             relation = self.catalogue.relation(thing)
             if relation is not None and relation.node not in self.selected:
-                for needed, dummy in self.catalogue.needs.get(thing.node, ()):
+                for needed in self.catalogue.needs.get(thing.node, ()):
                     if needed in self.selected and self._is_table(needed):
                         self._question(
                             "%s, which stays, refers to %s: include %s, or exclude the constraint %s"
