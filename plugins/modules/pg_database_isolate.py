@@ -43,9 +43,12 @@ options:
     type: bool
     default: false
   extensions:
-    description: Extensions to create, in the schema C(public), before the migrations run.
+    description:
+      - Extensions to create before the database is filled, each by its name, or as a mapping with C(name) and
+        C(schema), which is C(public) by default.
+      - What is copied brings the extensions that it needs with it.
     type: list
-    elements: str
+    elements: raw
     default: []
   connect_roles:
     description: Roles beside the owner that may connect, such as PostgREST's C(authenticator), a backup or an
@@ -64,14 +67,18 @@ options:
     default: none
   migrations:
     description:
-      - SQL files on the target, in order. Each runs once, as the owner, whole, in one transaction together with its
-        journal row.
-      - A file that controls transactions itself is refused.
+      - SQL files on the target, in order, each as its path, or as a mapping with C(path) and C(transaction).
+      - Each runs once, as the owner, whole, in one transaction together with its journal row.
+      - A file that controls transactions itself, or holds what can't run inside one, is refused unless its
+        C(transaction) is V(own). It then runs outside of one, and what it has committed stays where it fails later on.
     type: list
-    elements: path
+    elements: raw
     default: []
   expect:
-    description: What must be there afterwards; anything else is a failure, and what was begun is taken back.
+    description:
+      - What must be there afterwards; anything else is a failure, and what was begun is taken back.
+      - Where O(legacy) is given, the tables, columns, functions and triggers that aren't stated are those of the
+        legacy objects. In any case the owner must own the tables, and be able to make one.
     type: dict
     default: {}
     suboptions:
@@ -80,6 +87,10 @@ options:
         type: list
         elements: str
         default: []
+      columns:
+        description: Names of columns, a list by table.
+        type: dict
+        default: {}
       policies:
         description: The exact number of row security policies.
         type: int
@@ -88,12 +99,38 @@ options:
         type: list
         elements: str
         default: []
+      triggers:
+        description: Triggers, by name.
+        type: list
+        elements: str
+        default: []
       rows:
         description: The least number of rows, by table.
         type: dict
         default: {}
+      roles:
+        description:
+          - By role, statements that it must be able to run (C(works)) and statements that must be refused (C(refused)).
+          - Each runs in a transaction that is rolled back.
+        type: dict
+        default: {}
+  data:
+    description:
+      - V(fresh) fills the database by its migrations.
+      - V(copy) moves the rows of the legacy objects, with all that they need, out of one snapshot, and compares both
+        sides. The new database has the encoding and locale of the old one.
+    type: str
+    choices: [fresh, copy]
+    default: fresh
+  rehearsal:
+    description:
+      - Whether a copy is taken while services write, to be taken again when they have stopped.
+      - Without it writers are kept out while the copy is taken, and what was a rehearsal is replaced.
+    type: bool
+    default: false
   legacy:
-    description: Where the service's tables lie until now.
+    description: Where the service's objects lie until now. One of O(legacy.tables), O(legacy.schemas) and
+      O(legacy.owner) says which.
     type: dict
     suboptions:
       database:
@@ -101,20 +138,96 @@ options:
         type: str
         required: true
       tables:
-        description: A schema, a dot, and a name in which a star stands for anything, as in C(public.archon_*).
+        description: A schema, a dot, and a name in which a star stands for anything, as in C(public.archon_*); or
+          several of these.
+        type: raw
+      schemas:
+        description: Schemas that hold nothing else.
+        type: list
+        elements: str
+        default: []
+      owner:
+        description: The role whose objects are meant.
         type: str
-        required: true
+      include:
+        description: More objects, such as C(function public.touch(\)).
+        type: list
+        elements: str
+        default: []
+      exclude:
+        description: Objects that stay.
+        type: list
+        elements: str
+        default: []
       archive_schema:
-        description: The schema, in that database, that takes the tables.
+        description: The schema, in that database, that takes the objects.
         type: str
-        required: true
       action:
         description:
-          - V(keep) leaves the tables where they are.
-          - V(archive) moves them to O(legacy.archive_schema), once the new database is as expected.
+          - V(keep) leaves the objects where they are.
+          - V(archive) moves them to O(legacy.archive_schema), once the new database is as expected. Refused where
+            tables were written to after they had been copied.
+          - V(drop) drops them, if O(legacy.confirm) says so. Nothing cascades.
         type: str
-        choices: [keep, archive]
+        choices: [keep, archive, drop]
         default: keep
+      confirm:
+        description: What confirms that they are dropped; the error message gives the sentence.
+        type: str
+  encoding:
+    description: The encoding of the database, V(UTF8) where nothing is copied.
+    type: str
+  lc_collate:
+    description: Its collation order. The default is the cluster's, or what the copied database has.
+    type: str
+  lc_ctype:
+    description: Its character classes. The default is the cluster's, or what the copied database has.
+    type: str
+  template:
+    description: The template that it is made of.
+    type: str
+    default: template0
+  conn_limit:
+    description: How many connections there may be at once; -1 is any number.
+    type: int
+  search_path:
+    description: The schemas in which names are looked up, for every role.
+    type: list
+    elements: str
+    default: []
+  default_privileges:
+    description: What other roles may do with what the owner will create.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      role:
+        description: The role.
+        type: str
+        required: true
+      schema:
+        description: Where.
+        type: str
+        default: public
+      objects:
+        description: The kind of objects.
+        type: str
+        choices: [tables, sequences, functions, types]
+        default: tables
+      privileges:
+        description: The privileges.
+        type: list
+        elements: str
+        choices: [SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER, USAGE, EXECUTE]
+        required: true
+  lock_timeout:
+    description: How many seconds to wait for another run that works on this database, and for services that write to
+      the tables that are copied.
+    type: int
+    default: 60
+  status_file:
+    description: A file of JSON that says, while this runs, what is being done, and how much of it.
+    type: path
   journal:
     description: A file of JSON lines, on the target, that takes what is done and how to undo it. Made with mode 0600.
     type: path
@@ -141,6 +254,17 @@ EXAMPLES = r"""
       tables: [archon_settings, archon_sources]
       policies: 18
       rows: {archon_settings: 45}
+
+- name: n8n's rows move; it has been stopped before
+  bulkhead.stack.pg_database_isolate:
+    container: supabase-ai-db
+    database: n8n_db
+    owner: n8n
+    owner_password_file: /etc/bulkhead/n8n.password
+    data: copy
+    legacy:
+      database: postgres
+      schemas: [n8n]
 
 - name: Put the old tables aside, once the service runs on its own database
   bulkhead.stack.pg_database_isolate:
@@ -178,26 +302,44 @@ legacy_tables:
   type: list
   elements: str
   sample: [archon_settings, archon_sources]
+legacy_objects:
+  description: All objects that belong to them and lay there.
+  returned: success
+  type: list
+  elements: str
+  sample: ["function public.archon_touch()", "table public.archon_settings"]
+contains:
+  description: What this isolation keeps apart.
+  returned: success
+  type: str
+  sample: A dropped database, a migration gone wrong, a role that pries.
+cannot_contain:
+  description: What it can't keep apart, whatever is done.
+  returned: success
+  type: str
+  sample: A full disk, a superuser, a server that stops.
 """
 
 import os
 import secrets
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import files
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.status import StatusFile
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.sql import Secret
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.apply import apply
-from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.legacy import parse_legacy
-from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.migration import read_migration
-from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.model import Expectation, Wanted
+from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.model import Wanted
+from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.options import parse_wanted
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.plan import check_names, make_plan
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.read import read_state
+from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.report import describe
 
+PRIVILEGES = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "USAGE", "EXECUTE"]
 SPEC: Dict[str, Any] = {
     **CONNECTION_SPEC,
     "database": {"type": "str", "required": True},
@@ -205,63 +347,67 @@ SPEC: Dict[str, Any] = {
     "owner_password": {"type": "str", "no_log": True},
     "owner_password_file": {"type": "path", "no_log": False},
     "adopt": {"type": "bool", "default": False},
-    "extensions": {"type": "list", "elements": "str", "default": []},
+    "extensions": {"type": "list", "elements": "raw", "default": []},
     "connect_roles": {"type": "list", "elements": "str", "default": []},
     "prelude": {"type": "str", "choices": ["none", "postgrest"], "default": "none"},
-    "migrations": {"type": "list", "elements": "path", "default": []},
+    "migrations": {"type": "list", "elements": "raw", "default": []},
     "expect": {
         "type": "dict",
         "default": {},
         "options": {
             "tables": {"type": "list", "elements": "str", "default": []},
+            "columns": {"type": "dict", "default": {}},
             "policies": {"type": "int"},
             "functions": {"type": "list", "elements": "str", "default": []},
+            "triggers": {"type": "list", "elements": "str", "default": []},
             "rows": {"type": "dict", "default": {}},
+            "roles": {"type": "dict", "default": {}},
         },
     },
+    "data": {"type": "str", "choices": ["fresh", "copy"], "default": "fresh"},
+    "rehearsal": {"type": "bool", "default": False},
     "legacy": {
         "type": "dict",
         "options": {
             "database": {"type": "str", "required": True},
-            "tables": {"type": "str", "required": True},
-            "archive_schema": {"type": "str", "required": True},
-            "action": {"type": "str", "choices": ["keep", "archive"], "default": "keep"},
+            "tables": {"type": "raw"},
+            "schemas": {"type": "list", "elements": "str", "default": []},
+            "owner": {"type": "str"},
+            "include": {"type": "list", "elements": "str", "default": []},
+            "exclude": {"type": "list", "elements": "str", "default": []},
+            "archive_schema": {"type": "str"},
+            "action": {"type": "str", "choices": ["keep", "archive", "drop"], "default": "keep"},
+            "confirm": {"type": "str"},
         },
     },
+    "encoding": {"type": "str"},
+    "lc_collate": {"type": "str"},
+    "lc_ctype": {"type": "str"},
+    "template": {"type": "str", "default": "template0"},
+    "conn_limit": {"type": "int"},
+    "search_path": {"type": "list", "elements": "str", "default": []},
+    "default_privileges": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "role": {"type": "str", "required": True},
+            "schema": {"type": "str", "default": "public"},
+            "objects": {
+                "type": "str",
+                "choices": ["tables", "sequences", "functions", "types"],
+                "default": "tables",
+            },
+            "privileges": {"type": "list", "elements": "str", "choices": PRIVILEGES, "required": True},
+        },
+    },
+    "lock_timeout": {"type": "int", "default": 60},
+    "status_file": {"type": "path"},
     "journal": {"type": "path"},
 }
 
 
-def read_wanted(options: Dict[str, Any], check_mode: bool) -> Wanted:
-    """Return what is wanted, its migration files and password read."""
-    legacy = options["legacy"]
-    expect = options["expect"]
-    return Wanted(
-        database=options["database"],
-        owner=options["owner"],
-        password=read_password(options, check_mode),
-        adopt=options["adopt"],
-        extensions=tuple(options["extensions"]),
-        connect_roles=tuple(options["connect_roles"]),
-        prelude=options["prelude"],
-        migrations=tuple(
-            read_migration(os.path.basename(path), files.read_bytes(path)) for path in options["migrations"]
-        ),
-        expect=Expectation(
-            tuple(expect.get("tables") or ()),
-            expect.get("policies"),
-            tuple(expect.get("functions") or ()),
-            {str(name): int(count) for name, count in (expect.get("rows") or {}).items()},
-        ),
-        legacy=parse_legacy(
-            legacy["database"], legacy["tables"], legacy["archive_schema"], legacy["action"] == "archive"
-        )
-        if legacy
-        else None,
-    )
-
-
-def read_password(options: Dict[str, Any], check_mode: bool) -> Any:
+def read_password(options: Dict[str, Any], check_mode: bool) -> Optional[Secret]:
     """Return the owner's password: the one given, that of the file, or a new one that the file then holds."""
     path = options["owner_password_file"]
     if options["owner_password"] or not path:
@@ -276,36 +422,44 @@ def read_password(options: Dict[str, Any], check_mode: bool) -> Any:
     return Secret(made)
 
 
+def isolate(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
+    """Read, plan, and unless in check mode apply; return the module's result."""
+    journal = options["journal"]
+    check_names(Wanted(options["database"], options["owner"]))
+    with open_postgres(options) as postgres:
+        # The password file comes last: nothing is left of a run whose options are wrong.
+        parse_wanted(options, files.read_bytes, None)
+        wanted = parse_wanted(options, files.read_bytes, read_password(options, check_mode))
+        if check_mode:
+            plan, state = _plan(postgres, wanted)
+            return {**describe(wanted, state), **plan.result(), "warnings_found": plan.warnings}
+        others = (wanted.legacy.database,) if wanted.legacy else ()
+        with postgres.working_on(wanted.database, others, wanted.lock_timeout_s) as ended:
+            plan, state = _plan(postgres, wanted)
+            if plan.changed:
+                with StatusFile(options["status_file"], wanted.database) as status:
+                    record = (lambda entry: files.append_json_line(journal, entry)) if journal else None
+                    apply(plan, wanted, state, postgres, record, status.tell)
+        return {**describe(wanted, state), **plan.result(), "warnings_found": ended + plan.warnings}
+
+
+def _plan(postgres: Any, wanted: Wanted) -> Any:
+    state = read_state(postgres, wanted)
+    return make_plan(wanted, state, lambda: secrets.token_bytes(16)), state
+
+
 def main() -> None:
     """Wire options, adapters and domain."""
     module = AnsibleModule(
         SPEC, supports_check_mode=True, mutually_exclusive=[("owner_password", "owner_password_file")]
     )
-    journal = module.params["journal"]
     try:
-        check_names(Wanted(module.params["database"], module.params["owner"]))
-        with open_postgres(module.params) as postgres:
-            wanted = read_wanted(module.params, module.check_mode)
-            state = read_state(postgres, wanted)
-            plan = make_plan(wanted, state, lambda: secrets.token_bytes(16))
-            if plan.changed and not module.check_mode:
-                apply(
-                    plan,
-                    wanted,
-                    state,
-                    postgres,
-                    (lambda entry: files.append_json_line(journal, entry)) if journal else None,
-                )
+        result = isolate(module.params, module.check_mode)
     except BulkheadError as error:
         module.fail_json(**error.result())
-    for warning in plan.warnings:
+    for warning in result["warnings_found"]:
         module.warn(warning)
-    module.exit_json(
-        warnings_found=plan.warnings,
-        database_exists=state.database is not None,
-        legacy_tables=list(state.legacy.tables),
-        **plan.result(),
-    )
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ A container is resolved by inspection: its published port, else its address on a
 from the options, else from the container's own environment (the official image's POSTGRES_USER, POSTGRES_PASSWORD).
 """
 
+import contextlib
 import os
+import secrets
 import subprocess
 import tempfile
 import threading
@@ -17,6 +19,8 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 
 from .._core.errors import InputError, OutsideError, StateError
 from .._core.sql import Secret, Sql
+from .._isolation.copying import CopyTable, Digest
+from . import locks, table_copy
 from .docker import Docker, ExecResult
 
 try:
@@ -127,6 +131,7 @@ class Postgres:
         self._engine = engine
         self._application_name = application_name
         self._connections: Dict[str, Any] = {}
+        self._locks: Any = None
 
     @property
     def maintenance_database(self) -> str:
@@ -138,6 +143,9 @@ class Postgres:
         for connection in self._connections.values():
             connection.close()
         self._connections.clear()
+        if self._locks is not None:
+            self._locks.close()
+            self._locks = None
 
     def disconnect(self, database: str) -> None:
         """Close the connection to one database, so that it can be dropped or renamed."""
@@ -166,6 +174,31 @@ class Postgres:
             raise _connection_error(error, self.endpoint, database, user or self.endpoint.user) from error
         connection.autocommit = True
         return connection
+
+    def password_holds(self, role: str, password: Secret, database: str) -> bool:
+        """Return whether a role can log in with a password, and only with that.
+
+        Raises:
+            StateError: any password would do here, so that nothing can be proven.
+        """
+        if self._logs_in(role, secrets.token_urlsafe(16), database):
+            raise StateError(
+                "The server lets role %s in from here without a password (pg_hba.conf says trust)." % role,
+                "Give a login_user that is a superuser: the verifier can be read then; or mend pg_hba.conf.",
+            )
+        return self._logs_in(role, password.value, database)
+
+    def _logs_in(self, role: str, password: str, database: str) -> bool:
+        try:
+            self.connect(database, role, password).close()
+        except OutsideError as error:
+            if "password authentication failed" in error.message:
+                return False
+            # It comes after the password was accepted.
+            if "permission denied for database" in error.message or "not permitted to log in" in error.message:
+                return True
+            raise
+        return True
 
     def _connection(self, database: str) -> Any:
         database = database or self.maintenance_database
@@ -240,6 +273,7 @@ class Postgres:
         """
         environment = {"PGAPPNAME": self._application_name, "PGCONNECT_TIMEOUT": "10", "LC_ALL": "C"}
         if connect:
+            self._lock_connection()
             environment["PGUSER"] = self.endpoint.user
             if self.endpoint.password:
                 environment["PGPASSWORD"] = self.endpoint.password
@@ -250,26 +284,100 @@ class Postgres:
         return _run_local(argv, environment, stdin, sink)
 
     @contextmanager
-    def client_file(self, data: bytes, suffix: str) -> Iterator[str]:
-        """Put a file beside the client programs, whole; yield its path there; remove it afterwards."""
+    def client_folder(self) -> Iterator["ClientFolder"]:
+        """Make a folder beside the client programs; it is removed afterwards, with what it holds."""
         if not self.in_container or self._engine is None:
-            with tempfile.NamedTemporaryFile(prefix="bulkhead-", suffix=suffix) as local:
-                local.write(data)
-                local.flush()
-                yield local.name
+            with tempfile.TemporaryDirectory(prefix="bulkhead-") as local:
+                yield ClientFolder(local, None, "")
             return
         container = self.endpoint.container
-        folder = self._engine.run(container, ["mktemp", "-d", "/tmp/bulkhead-XXXXXX"]).stdout.decode("utf-8").strip()
-        if not folder:
+        path = self._engine.run(container, ["mktemp", "-d", "/tmp/bulkhead-XXXXXX"]).stdout.decode("utf-8").strip()
+        if not path:
             raise OutsideError(
                 "No temporary folder can be made in container %s: its /tmp is read-only or full." % container
             )
-        path = folder + "/file" + suffix
         try:
-            self._engine.put_file(container, path, data)
-            yield path
+            yield ClientFolder(path, self._engine, container)
         finally:
-            self._engine.run(container, ["rm", "-rf", folder])
+            # The container may be gone by now, and the folder with it.
+            with contextlib.suppress(OutsideError):
+                self._engine.run(container, ["rm", "-rf", path])
+
+    @contextmanager
+    def client_file(self, data: bytes, suffix: str) -> Iterator[str]:
+        """Put a file beside the client programs, whole; yield its path there; remove it afterwards."""
+        with self.client_folder() as folder:
+            yield folder.put("file" + suffix, data)
+
+    # One run at a time.
+
+    def _lock_connection(self) -> Any:
+        """Return the session that says that this run lives, and that holds its locks."""
+        if self._locks is None or self._locks.closed:
+            self._locks = locks.lock_database(self.connect, self.maintenance_database)
+            locks.mark_run(self._locks, self._application_name)
+        return self._locks
+
+    @contextmanager
+    def working_on(self, database: str, others: Sequence[str], timeout_s: int) -> Iterator[List[str]]:
+        """Keep other runs off a database, and end what killed runs left in it.
+
+        Arguments:
+            others: more databases in which a killed run may have left something.
+            timeout_s: how long to wait for another run, in seconds.
+
+        Yields: a sentence for each session that was ended.
+
+        Raises:
+            ConflictError: another run works on it still.
+        """
+        connection = self._lock_connection()
+        with locks.hold(connection, database, timeout_s):
+            yield locks.end_leftovers(connection, self._application_name, (database, *others))
+
+    # Rows as streams.
+
+    def copy_table(
+        self, source: "Transaction", table: CopyTable, target: str, progress: Callable[[int], None]
+    ) -> Digest:
+        """Stream a table's rows from a transaction into another database; return what was sent."""
+        connection = self.connect(target)
+        try:
+            connection.autocommit = False
+            table_copy.prepare(connection)
+            connection.commit()
+            table_copy.prepare(source.connection)
+            return table_copy.copy_table(source.connection, connection, table, progress)
+        finally:
+            connection.close()
+
+    def digest_table(self, database: str, table: CopyTable) -> Digest:
+        """Return what a table holds: rows, bytes, and the checksum of its COPY stream."""
+        connection = self.connect(database)
+        try:
+            table_copy.prepare(connection)
+            return table_copy.digest_table(connection, table)
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True)
+class ClientFolder:
+    """A folder beside the client programs; they run as the superuser that made it."""
+
+    path: str
+    _engine: Optional[Docker]
+    _container: str
+
+    def put(self, name: str, data: bytes) -> str:
+        """Write a file into it, whole; return its path."""
+        path = self.path + "/" + name
+        if self._engine is not None:
+            self._engine.put_file(self._container, path, data)
+        else:
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+                stream.write(data)
+        return path
 
 
 class Transaction:
@@ -277,17 +385,17 @@ class Transaction:
 
     def __init__(self, owner: Postgres, connection: Any) -> None:
         self._owner = owner
-        self._connection = connection
+        self.connection = connection
 
     def execute(self, statement: Sql) -> int:
         """Run one statement; return the number of rows it touched."""
-        with self._connection.cursor() as cursor:
+        with self.connection.cursor() as cursor:
             self._owner._run(cursor, statement)
             return int(cursor.rowcount)
 
     def rows(self, statement: Sql) -> List[Dict[str, Any]]:
         """Run one query; return its rows as dictionaries."""
-        with self._connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
+        with self.connection.cursor(cursor_factory=psycopg2.extras.RealDictCursor) as cursor:
             self._owner._run(cursor, statement)
             return [dict(row) for row in cursor.fetchall()]
 

@@ -10,62 +10,49 @@ from .._core.errors import BulkheadError, OutsideError, VerificationError
 from .._core.plan import Change, Plan
 from .._core.sql import Sql
 from .._journal.journal import fingerprint_entry, sql_entry
+from .copying import Copy, Progress, carry_out
+from .fill import Fill, finish_fill, start_fill
 from .migration import psql_command
-from .model import Migration, State, Wanted
-from .read import count_rows, read_content
-from .verify import differences
+from .model import Cluster, Content, Migration, State, Wanted
+from .read import count_rows, qualified, read_content
+from .verify import differences, expected, role_differences
 
 Record = Callable[[Dict[str, Any]], None]
 
 
-class Statements(Protocol):
-    """Statements in one transaction."""
-
-    def execute(self, statement: Sql) -> int:
-        """Run one statement."""
-
-
-class Server(Protocol):
+class Server(Cluster, Protocol):
     """What applying needs of a cluster; the Postgres adapter is one."""
 
     @property
     def maintenance_database(self) -> str:
         """The database in which cluster-wide statements run."""
 
-    def rows(self, statement: Sql) -> List[Dict[str, Any]]:
-        """Run one query; return its rows as dictionaries."""
-
-    def value(self, statement: Sql) -> Any:
-        """Run one query; return the first column of its first row."""
-
-    def execute(self, statement: Sql) -> None:
-        """Run one statement, committed at once."""
-
     def disconnect(self, database: str) -> None:
         """Close our own connection to a database."""
-
-    def transaction(self, database: str) -> ContextManager[Statements]:
-        """Open a transaction."""
 
     def client_file(self, data: bytes, suffix: str) -> ContextManager[str]:
         """Put a file beside the client programs; yield its path there."""
 
-    def run_client(self, argv: Sequence[str]) -> Any:
-        """Run a client program beside the server; its rc, stdout and stderr."""
 
-
-def apply(plan: Plan, wanted: Wanted, state: State, server: Server, record: Optional[Record] = None) -> List[str]:
-    """Apply a plan and verify what the description expects.
+def apply(
+    plan: Plan,
+    wanted: Wanted,
+    state: State,
+    server: Server,
+    record: Optional[Record] = None,
+    progress: Optional[Progress] = None,
+) -> None:
+    """Apply a plan, and verify what is expected of the database that it leaves.
 
     Arguments:
         record: writes an entry to the journal, durably; without one there is none.
-
-    Returns: the differences that were found, always empty: any raises.
+        progress: is told what is being done, and how much of it.
 
     Raises:
         BulkheadError: something failed; what this plan had done was taken back, and the message says so.
     """
     write = record or (lambda entry: None)
+    tell = progress or (lambda report: None)
     done: List[Change] = []
     identifiers: List[str] = []
     try:
@@ -73,12 +60,17 @@ def apply(plan: Plan, wanted: Wanted, state: State, server: Server, record: Opti
             done.append(change)
             identifiers.append(uuid.uuid4().hex)
             write(sql_entry(identifiers[-1], change.what, change.undo))
-            _apply_one(change, wanted, server)
+            tell({"doing": change.what})
+            _apply_one(change, wanted, server, tell)
         content = read_content(server, wanted)
-        wrong = differences(wanted, content)
-        if wrong:
-            raise VerificationError("Database %s isn't as expected: %s." % (wanted.database, "; ".join(wrong)))
-        if any(isinstance(change.data, Migration) for change in done):
+        _verify(wanted, state, server, content, done)
+        if any(isinstance(change.data, (Migration, Copy)) for change in done):
+            if not any(isinstance(change.data, Copy) for change in done):
+                labels = {"%s.%s" % qualified(table): table for table in content.tables}
+                counts = count_rows(server, wanted.database, content.tables)
+                kept = {label: {"rows": counts[table]} for label, table in labels.items()}
+                start_fill(server, wanted.database, "migrations", "", True)
+                finish_fill(server, wanted.database, Fill("migrations", "", "final", kept))
             rows = count_rows(server, wanted.database, content.tables)
             existed = state.database is not None
             owner = state.database.owner if state.database is not None else wanted.owner
@@ -94,11 +86,32 @@ def apply(plan: Plan, wanted: Wanted, state: State, server: Server, record: Opti
             else "Taking it back failed as well: " + "; ".join(left),
         )
         raise
-    return wrong
 
 
-def _apply_one(change: Change, wanted: Wanted, server: Server) -> None:
-    if isinstance(change.data, Migration):
+def _verify(wanted: Wanted, state: State, server: Server, content: Content, done: Sequence[Change]) -> None:
+    """Raise where the database isn't as expected: as its owner, and as each role that will use it.
+
+    A plan that puts the old tables aside takes what the old place held with it: what the description states remains.
+    """
+    expect = expected(wanted, state)
+    wrong = differences(wanted, content, expect)
+    filled = any(isinstance(change.data, (Migration, Copy)) for change in done)
+    if filled:
+        wrong += [
+            "table %s is owned by %s: the next upgrade of its program would fail" % (table, owner)
+            for table, owner in sorted(content.owners.items())
+            if owner != wanted.owner and table in expect.tables
+        ]
+    if not wrong and (filled or wanted.expect.roles):
+        wrong += role_differences(server, wanted, expect)
+    if wrong:
+        raise VerificationError("Database %s isn't as expected: %s." % (wanted.database, "; ".join(wrong)))
+
+
+def _apply_one(change: Change, wanted: Wanted, server: Server, progress: Progress) -> None:
+    if isinstance(change.data, Copy):
+        carry_out(change.data, server, progress)
+    elif isinstance(change.data, Migration):
         for statement in change.statements:
             server.execute(statement)
         run_migration(change.data, wanted, server)
@@ -108,7 +121,14 @@ def _apply_one(change: Change, wanted: Wanted, server: Server) -> None:
                 transaction.execute(statement)
     else:
         for statement in change.statements:
+            _leave_first(statement, server)
             server.execute(statement)
+
+
+def _leave_first(statement: Sql, server: Server) -> None:
+    """Close our own connection to a database that is about to go."""
+    if statement.text.startswith("DROP DATABASE"):
+        server.disconnect(str(statement.names[0]))
 
 
 def run_migration(migration: Migration, wanted: Wanted, server: Server) -> None:
@@ -128,8 +148,13 @@ def run_migration(migration: Migration, wanted: Wanted, server: Server) -> None:
         lines = [line.replace(path, migration.name) for line in result.stderr.splitlines() if line.strip()]
         wrong = [line for line in lines if "ERROR" in line or "FATAL" in line] or lines or ["no message"]
         raise OutsideError(
-            "Migration %s failed in database %s; nothing of it was kept: %s."
-            % (migration.name, wanted.database, wrong[0].replace("psql:", "").strip().rstrip(".")),
+            "Migration %s failed in database %s; %s: %s."
+            % (
+                migration.name,
+                wanted.database,
+                "what it had committed before stays" if migration.own_transactions else "nothing of it was kept",
+                wrong[0].replace("psql:", "").strip().rstrip("."),
+            ),
             None,
             rc=result.rc,
             stderr="\n".join(lines[:20]),
@@ -142,8 +167,7 @@ def _take_back(done: Sequence[Change], wanted: Wanted, server: Server) -> List[s
     left = []
     for change in reversed(done):
         for statement in change.undo:
-            if statement.text.startswith("DROP DATABASE"):
-                server.disconnect(wanted.database)
+            _leave_first(statement, server)
             try:
                 server.execute(statement)
             except BulkheadError as error:

@@ -8,11 +8,12 @@ The note holds the transaction after which nothing had been written yet: rows th
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Protocol
+from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence
 
 from .._core.sql import Sql
-from .model import JOURNAL_SCHEMA
 
+# Where our own notes lie in a service's database; PUBLIC has no right on it.
+JOURNAL_SCHEMA = "bulkhead"
 FILL_TABLE = (JOURNAL_SCHEMA, "fill")
 
 
@@ -34,12 +35,14 @@ class Fill:
         how: ``copy`` or ``migrations``. source: the database that was copied.
         state: ``started`` (and never finished), ``rehearsal`` or ``final``.
         tables: rows and sha256 of each table, by its label, as they were copied.
+        after_xid: the transaction that ended the filling.
     """
 
     how: str
     source: str
     state: str
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    after_xid: str = ""
 
 
 def start_fill(server: Server, database: str, how: str, source: str, final: bool) -> None:
@@ -85,9 +88,53 @@ def read_fill(server: Server, database: str) -> Optional[Fill]:
         return None
     rows = server.rows(
         Sql(
-            "SELECT how, source, state, coalesce(tables, '{{}}') AS tables FROM {} ORDER BY number DESC LIMIT 1",
+            "SELECT how, source, state, coalesce(tables, '{{}}') AS tables, coalesce(after_xid, '') AS after_xid"
+            " FROM {} ORDER BY number DESC LIMIT 1",
             (FILL_TABLE,),
             database=database,
         )
     )
-    return Fill(rows[0]["how"], rows[0]["source"], rows[0]["state"], rows[0]["tables"]) if rows else None
+    return (
+        Fill(rows[0]["how"], rows[0]["source"], rows[0]["state"], rows[0]["tables"], rows[0]["after_xid"])
+        if rows
+        else None
+    )
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written to a table after it was filled: rows that came or changed, and rows that went or changed."""
+
+    came: int
+    gone: int
+
+
+def written_since(server: Server, database: str, fill: Fill, tables: Sequence[str]) -> Dict[str, Written]:
+    """Return what was written after a database was filled, by table, those without any left out.
+
+    A row's xmin is the transaction that wrote it (PostgreSQL's manual, "System Columns").
+
+    Arguments:
+        tables: the tables of today, by label (``public.archon_settings``).
+    """
+    found: Dict[str, Written] = {}
+    if not fill.after_xid:
+        return found
+    for start in range(0, len(tables), 100):
+        some = list(tables[start : start + 100])
+        text = " UNION ALL ".join(
+            [
+                "SELECT %s::int AS number, count(*) AS rows,"
+                " count(*) FILTER (WHERE age(xmin) < age(%s::xid8::xid)) AS came FROM ONLY {}"
+            ]
+            * len(some)
+        )
+        values = tuple(value for number in range(len(some)) for value in (number, fill.after_xid))
+        names = tuple(tuple(label.split(".", 1)) for label in some)
+        for row in server.rows(Sql(text, names, values, database)):
+            label = some[row["number"]]
+            then = int(fill.tables.get(label, {}).get("rows", 0))
+            gone = max(0, then - (row["rows"] - row["came"]))
+            if row["came"] or gone:
+                found[label] = Written(row["came"], gone)
+    return found

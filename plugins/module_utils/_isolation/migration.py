@@ -9,7 +9,8 @@ from typing import Iterator, List, Tuple
 
 from .._core.errors import ConflictError, InputError
 from .._core.sql import Sql, quoted_name
-from .model import JOURNAL_SCHEMA, JOURNAL_TABLE, Content, Migration, Wanted
+from .fill import JOURNAL_SCHEMA
+from .model import JOURNAL_TABLE, Content, Expectation, Migration, Wanted
 from .verify import differences
 
 # What breaks `psql -1`: PostgreSQL's documentation of each command says "cannot be executed inside a transaction
@@ -34,12 +35,19 @@ _TOKEN = re.compile(
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 
 
-def read_migration(name: str, data: bytes) -> Migration:
+# A label that was added to an enum can't be used in the transaction that added it ("ALTER TYPE", notes).
+_NEW_LABEL = re.compile(
+    r"^\s*ALTER\s+TYPE\s+(\S+)\s+ADD\s+VALUE\s+(?:IF\s+NOT\s+EXISTS\s+)?('(?:[^']|'')*')", re.IGNORECASE | re.MULTILINE
+)
+
+
+def read_migration(name: str, data: bytes, own_transactions: bool = False) -> Migration:
     """Return a migration ready to run.
 
     Arguments:
         name: how the journal calls it: the file's name without its folder.
         data: the file's bytes; CRLF becomes LF (it would stay in function bodies otherwise), a BOM is dropped.
+        own_transactions: it controls transactions itself, and isn't wrapped in one.
 
     Raises:
         InputError: it isn't UTF-8, is empty, or holds what can't run in one transaction; with the line.
@@ -54,11 +62,11 @@ def read_migration(name: str, data: bytes) -> Migration:
     if not text.strip():
         raise InputError("Migration %s is empty." % name, "Name the right file.")
     for line, statement in statements(text):
-        if _FORBIDDEN.match(statement):
+        if _FORBIDDEN.match(statement) and not own_transactions:
             raise InputError(
                 "Migration %s, line %d, can't run in one transaction: `%s`."
                 % (name, line, " ".join(statement.split())[:80]),
-                "Take it out of the file, or run this file by hand beforehand.",
+                "Say `transaction: own` of this file: what it has committed then stays where it fails later on.",
             )
         found = _META_COMMAND.search(statement)
         if found:
@@ -66,7 +74,21 @@ def read_migration(name: str, data: bytes) -> Migration:
                 "Migration %s, line %d, leaves the file or the connection: `%s`." % (name, line, found.group(0)),
                 "Write the SQL out instead.",
             )
-    return Migration(name, normalised, hashlib.sha256(normalised).hexdigest())
+    if not own_transactions:
+        _check_new_labels(name, text)
+    return Migration(name, normalised, hashlib.sha256(normalised).hexdigest(), own_transactions)
+
+
+def _check_new_labels(name: str, text: str) -> None:
+    for found in _NEW_LABEL.finditer(text):
+        kind, label = found.group(1), found.group(2)
+        made_here = re.search(r"CREATE\s+TYPE\s+%s\s+AS\s+ENUM" % re.escape(kind), text[: found.start()], re.IGNORECASE)
+        if label in text[found.end() :] and not made_here:
+            raise InputError(
+                "Migration %s, line %d, adds %s to type %s and uses it further on: not possible in one transaction."
+                % (name, text.count("\n", 0, found.start(1)) + 1, label, kind),
+                "Split the file there, or say `transaction: own` of it.",
+            )
 
 
 def statements(text: str) -> Iterator[Tuple[int, str]]:
@@ -122,7 +144,9 @@ def _leading(text: str) -> int:
             return blank
 
 
-def pending(wanted: Wanted, content: Content) -> Tuple[List[Migration], List[Migration], List[str]]:
+def pending(
+    wanted: Wanted, content: Content, expect: Expectation
+) -> Tuple[List[Migration], List[Migration], List[str]]:
     """Return the migrations to run, those to adopt (they ran before we kept a journal), and warnings.
 
     Raises:
@@ -137,8 +161,8 @@ def pending(wanted: Wanted, content: Content) -> Tuple[List[Migration], List[Mig
     missing = [migration for migration in wanted.migrations if migration.name not in content.applied]
     if not missing or content.applied or content.empty:
         return missing, [], warnings
-    wrong = differences(wanted, content)
-    if wrong or not wanted.expect.tables:
+    wrong = differences(wanted, content, expect)
+    if wrong or not expect.tables:
         raise ConflictError(
             "Database %s holds %d tables, but no record of the migration %s, and %s."
             % (
@@ -180,9 +204,11 @@ def psql_command(wanted: Wanted, migration: Migration, path: str) -> List[str]:
     """Return the command that runs a migration as the owner, with its journal row, in one transaction.
 
     ``-1`` spans every -f and -c of one call (psql's manual, "-1"): the row is there exactly if the file ran to its end.
+    A file with transactions of its own has no such promise: its row comes after it.
     """
     return [
-        "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-1", "-d", wanted.database,
+        "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *([] if migration.own_transactions else ["-1"]),
+        "-d", wanted.database,
         "-c", "SET ROLE %s" % quoted_name(wanted.owner),
         "-f", path,
         "-c", "RESET ROLE",

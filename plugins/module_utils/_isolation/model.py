@@ -4,73 +4,113 @@
 """What is wanted of a service's database, and what is there: plain data, no behaviour."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Protocol, Tuple
+from typing import Mapping, Optional, Protocol, Tuple
 
-from .._core.sql import Secret, Sql
+from .._core.sql import Secret
+from .copying import Server as CopyServer
+from .fill import JOURNAL_SCHEMA, Fill
+from .selection import Chosen, Selection
 
-# Where our own record of applied migrations lives in a service's database; PUBLIC has no right on it.
-JOURNAL_SCHEMA = "bulkhead"
+# Our own record of applied migrations in a service's database; PUBLIC has no right on it.
 JOURNAL_TABLE = (JOURNAL_SCHEMA, "migration")
 
 
-class Cluster(Protocol):
-    """What this domain needs of a Postgres cluster; the Postgres adapter is one."""
+class Cluster(CopyServer, Protocol):
+    """What reading the state needs of a Postgres cluster; the Postgres adapter is one."""
 
-    @property
-    def maintenance_database(self) -> str:
-        """The database in which cluster-wide statements run."""
-
-    def rows(self, statement: Sql) -> List[Dict[str, Any]]:
-        """Run one query; return its rows as dictionaries."""
-
-    def value(self, statement: Sql) -> Any:
-        """Run one query; return the first column of its first row, or None."""
+    def password_holds(self, role: str, password: Secret, database: str) -> bool:
+        """Return whether a role can log in with a password, and only with that."""
 
 
 @dataclass(frozen=True)
 class Migration:
-    """A SQL file of the service's authors, read whole, line ends normalised; its checksum is of those bytes."""
+    """A SQL file of the service's authors, read whole, line ends normalised; its checksum is of those bytes.
+
+    ``own_transactions``: it controls transactions itself, so that it isn't wrapped in one.
+    """
 
     name: str
     data: bytes = field(repr=False)
     checksum: str
+    own_transactions: bool = False
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What must be there after the migrations."""
+    """What must be there after the database was filled; None is "nothing was said of it".
+
+    Arguments:
+        columns: by table. triggers: by name.
+        roles: by role, statements that must work and statements that must be refused.
+    """
 
     tables: Tuple[str, ...] = ()
     policies: Optional[int] = None
     functions: Tuple[str, ...] = ()
     rows: Mapping[str, int] = field(default_factory=dict)
+    columns: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
+    triggers: Tuple[str, ...] = ()
+    roles: Mapping[str, Tuple[Tuple[str, ...], Tuple[str, ...]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Legacy:
-    """Where the service's tables lie today, and where they are put aside."""
+    """Where the service's objects lie today, and what becomes of them there.
+
+    Arguments:
+        action: ``keep``, ``archive`` (into archive_schema), or ``drop``.
+        confirm: what was typed to confirm that they are dropped.
+    """
 
     database: str
-    schema: str
-    pattern: str
+    chosen: Chosen
     archive_schema: str
-    archive: bool = False
+    action: str = "keep"
+    confirm: str = ""
+
+
+@dataclass(frozen=True)
+class Extension:
+    """An extension and the schema that it is to lie in."""
+
+    name: str
+    schema: str = "public"
+
+
+@dataclass(frozen=True)
+class DefaultPrivilege:
+    """What a role may do with what the owner will create: ``objects`` is TABLES, SEQUENCES or FUNCTIONS."""
+
+    role: str
+    objects: str
+    privileges: Tuple[str, ...]
+    schema: str = "public"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A database as the description has it."""
+    """A database as the description has it; an empty text is "nothing was said of it"."""
 
     database: str
     owner: str
     password: Optional[Secret] = None
     adopt: bool = False
-    extensions: Tuple[str, ...] = ()
+    extensions: Tuple[Extension, ...] = ()
     connect_roles: Tuple[str, ...] = ()
     prelude: str = "none"
     migrations: Tuple[Migration, ...] = ()
     expect: Expectation = field(default_factory=Expectation)
     legacy: Optional[Legacy] = None
+    encoding: str = ""
+    lc_collate: str = ""
+    lc_ctype: str = ""
+    template: str = "template0"
+    conn_limit: Optional[int] = None
+    search_path: Tuple[str, ...] = ()
+    default_privileges: Tuple[DefaultPrivilege, ...] = ()
+    data: str = "fresh"
+    rehearsal: bool = False
+    lock_timeout_s: int = 60
 
 
 @dataclass(frozen=True)
@@ -80,6 +120,18 @@ class Role:
     name: str
     login: bool
     verifier: Optional[str] = field(default=None, repr=False)
+    superuser: bool = False
+
+
+@dataclass(frozen=True)
+class Locale:
+    """Encoding and locale of a database: what CREATE DATABASE fixes for its life."""
+
+    encoding: str = "UTF8"
+    lc_collate: str = ""
+    lc_ctype: str = ""
+    provider: str = "c"
+    icu_locale: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,11 +143,20 @@ class Database:
     is_template: bool
     connect: Tuple[str, ...]
     temporary: Tuple[str, ...]
+    locale: Locale = field(default_factory=Locale)
+    conn_limit: int = -1
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a database holds, our own schema left out; public_objects: relations, functions and types in public."""
+    """What a database holds, our own schema left out; public_objects: relations, functions and types in public.
+
+    Arguments:
+        create_in_public: who may create there; the empty name is PUBLIC.
+        default_privileges: role that creates, schema, kind of object (r, S, f), grantee, privilege.
+        settings: what ALTER DATABASE ... SET gave it.
+        owners: who owns its tables.
+    """
 
     tables: Tuple[str, ...] = ()
     extensions: Mapping[str, str] = field(default_factory=dict)
@@ -106,6 +167,14 @@ class Content:
     applied: Mapping[str, str] = field(default_factory=dict)
     prelude: bool = False
     public_objects: int = 0
+    columns: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
+    triggers: Tuple[str, ...] = ()
+    owners: Mapping[str, str] = field(default_factory=dict)
+    create_in_public: Tuple[str, ...] = ()
+    public_owner: str = ""
+    default_privileges: Tuple[Tuple[str, str, str, str, str], ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    fill: Optional[Fill] = None
 
     @property
     def empty(self) -> bool:
@@ -115,16 +184,34 @@ class Content:
 
 @dataclass(frozen=True)
 class LegacyState:
-    """The tables in their old place (name and rows), and those in the archive already."""
+    """What belongs to the service in the shared database, and what lies in the archive already.
 
-    tables: Tuple[str, ...] = ()
-    archived: Tuple[str, ...] = ()
+    Arguments:
+        locale: of the shared database.
+        columns: of the service's tables.
+        archived: catalogue and name of what lies in the archive.
+        changed: tables that were written to after the copy that counts was taken.
+        search_path: what ALTER DATABASE gave the shared database.
+    """
+
+    selection: Selection = field(default_factory=Selection)
+    locale: Locale = field(default_factory=Locale)
+    columns: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
+    archived: Tuple[Tuple[str, str], ...] = ()
     archive_schema_exists: bool = False
+    changed: Tuple[str, ...] = ()
+    search_path: str = ""
 
 
 @dataclass(frozen=True)
 class State:
-    """What is there."""
+    """What is there.
+
+    Arguments:
+        sessions: who is connected to the wanted database, by role and application, with the number of sessions.
+        password_holds: whether a login with the wanted password works; None where the verifier was read.
+        written_since: rows of the wanted database that came or changed after it was filled.
+    """
 
     version: int
     user: str
@@ -135,3 +222,6 @@ class State:
     content: Content
     available: Mapping[str, bool]
     legacy: LegacyState
+    sessions: Tuple[Tuple[str, str, int], ...] = ()
+    password_holds: Optional[bool] = None
+    written_since: int = 0

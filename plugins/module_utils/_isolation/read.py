@@ -3,17 +3,36 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read the state: a query per question, never one per object."""
 
-from typing import Dict, Tuple
+from dataclasses import replace
+from typing import Any, Dict, Mapping, Tuple
 
 from .._core.errors import StateError
 from .._core.sql import Sql
-from .model import JOURNAL_SCHEMA, JOURNAL_TABLE, Cluster, Content, Database, LegacyState, Role, State, Wanted
+from .catalogue import read_catalogue
+from .copying import changed_since
+from .fill import FILL_TABLE, JOURNAL_SCHEMA, read_fill, written_since
+from .model import (
+    JOURNAL_TABLE,
+    Cluster,
+    Content,
+    Database,
+    LegacyState,
+    Locale,
+    Role,
+    State,
+    Wanted,
+)
+from .selection import Selection, select
 
-_ROLES = Sql("SELECT rolname AS name, rolcanlogin AS login FROM pg_catalog.pg_roles")
+_ROLES = Sql("SELECT rolname AS name, rolcanlogin AS login, rolsuper AS superuser FROM pg_catalog.pg_roles")
 _VERIFIERS = Sql("SELECT rolname AS name, rolpassword AS verifier FROM pg_catalog.pg_authid WHERE rolname = %s")
 _DATABASES = Sql(
     """
     SELECT d.datname AS name, pg_catalog.pg_get_userbyid(d.datdba) AS owner, d.datistemplate AS is_template,
+           d.datconnlimit AS conn_limit, pg_catalog.pg_encoding_to_char(d.encoding) AS encoding,
+           d.datcollate AS lc_collate, d.datctype AS lc_ctype,
+           coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') AS provider,
+           coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', '') AS icu_locale,
            coalesce(array_agg(DISTINCT coalesce(r.rolname::text, '')) FILTER (WHERE a.privilege_type = 'CONNECT'),
            '{{}}') AS connect,
            coalesce(array_agg(DISTINCT coalesce(r.rolname::text, '')) FILTER (WHERE a.privilege_type = 'TEMPORARY'),
@@ -21,9 +40,28 @@ _DATABASES = Sql(
     FROM pg_catalog.pg_database d
     LEFT JOIN LATERAL pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a ON true
     LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
-    GROUP BY d.oid, d.datname, d.datdba, d.datistemplate
+    GROUP BY d.oid, d.*
     """
 )
+_SESSIONS = """
+    SELECT usename::text AS role, coalesce(application_name, '') AS application, count(*)::int AS sessions
+    FROM pg_catalog.pg_stat_activity
+    WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid() AND usename IS NOT NULL
+      AND application_name NOT LIKE 'bulkhead/%%'
+    GROUP BY 1, 2 ORDER BY 1, 2
+    """
+_SEARCH_PATH = """
+    SELECT substr(c, 13) FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+    CROSS JOIN LATERAL unnest(s.setconfig) c
+    WHERE d.datname = %s AND s.setrole = 0 AND c LIKE 'search_path=%%'
+    """
+_COLUMNS = """
+    SELECT CASE WHEN n.nspname = 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END AS name,
+           array_agg(a.attname::text ORDER BY a.attnum) AS columns
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE c.oid = ANY (%s::oid[]) GROUP BY 1
+    """
 _AVAILABLE = Sql(
     "SELECT name, bool_or(coalesce(trusted, false)) AS trusted"
     " FROM pg_catalog.pg_available_extension_versions GROUP BY name"
@@ -56,7 +94,36 @@ _CONTENT = """
       ('e', 'd')
          AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_type'::regclass
                          AND d.objid = t.oid AND d.deptype = 'e')) AS public_objects,
+      (SELECT coalesce(jsonb_object_agg(t.name, t.columns), '{{}}') FROM (
+         SELECT CASE WHEN n.nspname = 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END AS name,
+                jsonb_agg(a.attname ORDER BY a.attnum) AS columns
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+         GROUP BY 1) t) AS columns,
+      (SELECT coalesce(jsonb_object_agg(CASE WHEN n.nspname = 'public' THEN c.relname
+                                             ELSE n.nspname || '.' || c.relname END,
+                                        pg_catalog.pg_get_userbyid(c.relowner)), '{{}}')
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema') AS owners,
+      (SELECT coalesce(jsonb_agg(DISTINCT tgname), '[]') FROM pg_catalog.pg_trigger WHERE NOT tgisinternal) AS triggers,
+      (SELECT coalesce(jsonb_agg(coalesce(r.rolname, '')), '[]') FROM pg_catalog.pg_namespace n
+         CROSS JOIN LATERAL pg_catalog.aclexplode(coalesce(n.nspacl, pg_catalog.acldefault('n', n.nspowner))) a
+         LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
+         WHERE n.nspname = 'public' AND a.privilege_type = 'CREATE') AS create_in_public,
+      (SELECT pg_catalog.pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = 'public')
+        AS public_owner,
+      (SELECT coalesce(jsonb_agg(jsonb_build_array(pg_catalog.pg_get_userbyid(p.defaclrole), coalesce(n.nspname, ''),
+                                                   p.defaclobjtype, coalesce(r.rolname, ''), a.privilege_type)), '[]')
+         FROM pg_catalog.pg_default_acl p LEFT JOIN pg_catalog.pg_namespace n ON n.oid = p.defaclnamespace
+         CROSS JOIN LATERAL pg_catalog.aclexplode(p.defaclacl) a
+         LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee) AS default_privileges,
+      (SELECT coalesce(jsonb_object_agg(split_part(c, '=', 1), substr(c, strpos(c, '=') + 1)), '{{}}')
+         FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+         CROSS JOIN LATERAL unnest(s.setconfig) c
+         WHERE d.datname = current_database() AND s.setrole = 0) AS settings,
       to_regclass(%s) IS NOT NULL AS journal,
+      to_regclass(%s) IS NOT NULL AS filled,
       to_regprocedure('auth.role()') IS NOT NULL AND to_regprocedure('auth.uid()') IS NOT NULL AS prelude
     """
 
@@ -73,23 +140,23 @@ def read_state(cluster: Cluster, wanted: Wanted) -> State:
             " rolsuper AS superuser FROM pg_catalog.pg_roles WHERE rolname = current_user"
         )
     )[0]
-    roles = {row["name"]: Role(row["name"], row["login"]) for row in cluster.rows(_ROLES)}
+    roles = {row["name"]: Role(row["name"], row["login"], None, row["superuser"]) for row in cluster.rows(_ROLES)}
     if me["superuser"] and wanted.owner in roles:
         found = cluster.rows(Sql(_VERIFIERS.text, values=(wanted.owner,)))
-        roles[wanted.owner] = Role(wanted.owner, roles[wanted.owner].login, found[0]["verifier"])
-    databases = {
-        row["name"]: Database(
-            row["name"], row["owner"], row["is_template"], tuple(row["connect"]), tuple(row["temporary"])
-        )
-        for row in cluster.rows(_DATABASES)
-    }
-    legacy = wanted.legacy
-    if legacy is not None and legacy.database not in databases:
-        raise StateError(
-            "The legacy database %s isn't in this cluster." % legacy.database,
-            "There are: %s." % ", ".join(sorted(databases)),
-        )
+        roles[wanted.owner] = replace(roles[wanted.owner], verifier=found[0]["verifier"])
+    databases = {row["name"]: _database(row) for row in cluster.rows(_DATABASES)}
     database = databases.get(wanted.database)
+    content = Content()
+    if database is not None and not database.is_template:
+        content = read_content(cluster, wanted)
+    holds = None
+    if not me["superuser"] and wanted.owner in roles and wanted.password is not None:
+        where = wanted.database if database is not None else ""
+        holds = cluster.password_holds(wanted.owner, wanted.password, where)
+    written = {}
+    if content.fill is not None and content.fill.state == "rehearsal" and not wanted.rehearsal:
+        labels = ["%s.%s" % qualified(table) for table in content.tables]
+        written = written_since(cluster, wanted.database, content.fill, labels)
     return State(
         version=me["version"],
         user=me["name"],
@@ -97,16 +164,36 @@ def read_state(cluster: Cluster, wanted: Wanted) -> State:
         roles=roles,
         database=database,
         databases=tuple(sorted(databases)),
-        content=read_content(cluster, wanted) if database is not None and not database.is_template else Content(),
+        content=content,
         available={row["name"]: row["trusted"] for row in cluster.rows(_AVAILABLE)},
-        legacy=_read_legacy(cluster, wanted),
+        legacy=_read_legacy(cluster, wanted, databases, content),
+        sessions=tuple(
+            (row["role"], row["application"], row["sessions"])
+            for row in cluster.rows(Sql(_SESSIONS, values=(wanted.database,)))
+        ),
+        password_holds=holds,
+        written_since=sum(item.came + item.gone for item in written.values()),
+    )
+
+
+def _database(row: Mapping[str, Any]) -> Database:
+    return Database(
+        row["name"],
+        row["owner"],
+        row["is_template"],
+        tuple(row["connect"]),
+        tuple(row["temporary"]),
+        Locale(row["encoding"], row["lc_collate"] or "", row["lc_ctype"] or "", row["provider"], row["icu_locale"]),
+        row["conn_limit"],
     )
 
 
 def read_content(cluster: Cluster, wanted: Wanted) -> Content:
     """Return what the wanted database holds; rows are counted only of tables whose count is expected."""
     name = wanted.database
-    found = cluster.rows(Sql(_CONTENT, values=(JOURNAL_SCHEMA, "%s.%s" % JOURNAL_TABLE), database=name))[0]
+    found = cluster.rows(
+        Sql(_CONTENT, values=(JOURNAL_SCHEMA, "%s.%s" % JOURNAL_TABLE, "%s.%s" % FILL_TABLE), database=name)
+    )[0]
     tables = tuple(found["tables"])
     applied: Dict[str, str] = {}
     if found["journal"]:
@@ -123,6 +210,14 @@ def read_content(cluster: Cluster, wanted: Wanted) -> Content:
         applied=applied,
         prelude=found["prelude"],
         public_objects=found["public_objects"],
+        columns={table: tuple(columns) for table, columns in found["columns"].items()},
+        triggers=tuple(found["triggers"]),
+        owners=found["owners"],
+        create_in_public=tuple(found["create_in_public"]),
+        public_owner=found["public_owner"] or "",
+        default_privileges=tuple(tuple(item) for item in found["default_privileges"]),
+        settings=found["settings"],
+        fill=read_fill(cluster, name) if found["filled"] else None,
     )
 
 
@@ -141,34 +236,38 @@ def count_rows(cluster: Cluster, database: str, tables: Tuple[str, ...]) -> Dict
     return {row["name"]: row["rows"] for row in rows}
 
 
-def _read_legacy(cluster: Cluster, wanted: Wanted) -> LegacyState:
+def _read_legacy(cluster: Cluster, wanted: Wanted, databases: Mapping[str, Database], content: Content) -> LegacyState:
     legacy = wanted.legacy
     if legacy is None:
         return LegacyState()
-    like = like_pattern(legacy.pattern)
-    named = Sql(
-        "SELECT n.nspname AS schema, c.relname AS name FROM pg_catalog.pg_class c"
-        " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE c.relkind IN ('r', 'p') AND n.nspname IN (%s, %s) AND c.relname LIKE %s ORDER BY 2",
-        values=(legacy.schema, legacy.archive_schema, like),
-        database=legacy.database,
-    )
-    rows = cluster.rows(named)
-    exists = cluster.value(
-        Sql(
-            "SELECT true FROM pg_catalog.pg_namespace WHERE nspname = %s",
-            values=(legacy.archive_schema,),
-            database=legacy.database,
+    if legacy.database not in databases:
+        raise StateError(
+            "The legacy database %s isn't in this cluster." % legacy.database,
+            "There are: %s." % ", ".join(sorted(databases)),
         )
-    )
+    catalogue = read_catalogue(cluster, legacy.database)
+    selection = select(catalogue, legacy.chosen)
+    changed: Tuple[str, ...] = ()
+    fill = content.fill
+    if legacy.action != "keep" and selection.tables and fill is not None and fill.how == "copy":
+        changed = tuple(changed_since(cluster, legacy.database, fill.tables, selection.tables))
     return LegacyState(
-        tables=tuple(row["name"] for row in rows if row["schema"] == legacy.schema),
-        archived=tuple(row["name"] for row in rows if row["schema"] == legacy.archive_schema),
-        archive_schema_exists=bool(exists),
+        selection=selection,
+        locale=databases[legacy.database].locale,
+        columns=_columns(cluster, legacy.database, selection),
+        archived=tuple((thing.node[0], thing.name) for thing in catalogue.of_schema(legacy.archive_schema)),
+        archive_schema_exists=any(
+            thing.node[0] == "pg_namespace" and thing.name == legacy.archive_schema
+            for thing in catalogue.things.values()
+        ),
+        changed=changed,
+        search_path=cluster.value(Sql(_SEARCH_PATH, values=(legacy.database,))) or "",
     )
 
 
-def like_pattern(glob: str) -> str:
-    """Return a glob (``archon_*``) as a LIKE pattern in which only the star is special."""
-    escaped = glob.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return escaped.replace("*", "%").replace("?", "_")
+def _columns(cluster: Cluster, database: str, selection: Selection) -> Dict[str, Tuple[str, ...]]:
+    oids = [thing.node[1] for thing in selection.tables]
+    if not oids:
+        return {}
+    rows = cluster.rows(Sql(_COLUMNS, values=(oids,), database=database))
+    return {row["name"]: tuple(row["columns"]) for row in rows}

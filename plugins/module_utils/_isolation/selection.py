@@ -66,6 +66,7 @@ class Selection:
         whole_schemas: schemas in which nothing else lies.
         shared: objects that something which stays needs as well: they are copied, and stay.
         nodes: the identifiers of the objects, and of those that have no name of their own (array types).
+        owned_sequences: those that belong to a column, and go where its table goes.
     """
 
     things: Mapping[Node, Thing] = field(default_factory=dict)
@@ -75,6 +76,7 @@ class Selection:
     whole_schemas: Tuple[str, ...] = ()
     shared: FrozenSet[Node] = frozenset()
     nodes: FrozenSet[Node] = frozenset()
+    owned_sequences: FrozenSet[Node] = frozenset()
 
     @property
     def tables(self) -> List[Thing]:
@@ -166,7 +168,17 @@ class _Selector:
             tuple(self._whole_schemas()),
             frozenset(node for node in self.selected if self._is_shared(node)),
             frozenset(self.selected),
+            frozenset(self._owned_sequences(things.values())),
         )
+
+    def _owned_sequences(self, things: Iterable[Thing]) -> List[Node]:
+        return [
+            part
+            for thing in things
+            if thing.is_table
+            for part in self.catalogue.parts.get(thing.node, ())
+            if part in self.catalogue.things and self.catalogue.things[part].is_sequence
+        ]
 
     # What is meant in the first place.
 
@@ -427,7 +439,7 @@ class _Selector:
                 for needed in self.catalogue.needs.get(thing.node, ()):
                     if needed in self.selected and self._is_table(needed):
                         self._question(
-                            "%s, which stays, refers to %s: include %s, or exclude the constraint %s"
+                            "%s, which stays, refers to %s: include %s, or exclude %s"
                             % (relation.label, self.catalogue.things[needed].label, relation.label, _identity(thing))
                         )
         elif thing.is_relation or thing.node[0] == "pg_proc":

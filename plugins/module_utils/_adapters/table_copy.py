@@ -1,0 +1,153 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A table's rows as a COPY stream: from one connection into another, hashed on the way, never whole in memory."""
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import os
+import threading
+from typing import Any, Callable, List, Optional
+
+from .._core.errors import OutsideError
+from .._isolation.copying import CopyTable, Digest
+
+# The connections that come here were made with it: where it is missing, postgres.py has said so by then.
+with contextlib.suppress(ImportError):
+    import psycopg2
+    from psycopg2 import sql as pg_sql
+
+_CHUNK = 1024 * 1024
+# What the text form of a value depends on; both ends of a comparison must agree.
+_SETTINGS = (
+    "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET bytea_output = 'hex';"
+    " SET extra_float_digits = 1; SET synchronize_seqscans = off; SET row_security = off; SET statement_timeout = 0"
+)
+
+
+class _Hash(io.RawIOBase):
+    """A sink that hashes and counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.sha256.update(data)
+        self.size += len(data)
+        return len(data)
+
+
+class _Reading:
+    """The pipe's end for psycopg2, which fails where the other end failed: a half table must not be committed."""
+
+    def __init__(self, handle: int, failed: List[BaseException], progress: Callable[[int], None]) -> None:
+        self._handle = handle
+        self._failed = failed
+        self._progress = progress
+        self.hash = _Hash()
+
+    def read(self, size: int = _CHUNK) -> bytes:
+        """Return the next bytes, none at the end."""
+        data = os.read(self._handle, size)
+        if not data and self._failed:
+            raise self._failed[0]
+        self.hash.write(data)
+        self._progress(self.hash.size)
+        return data
+
+
+def prepare(connection: Any) -> None:
+    """Let two connections write the same text for the same value, in the server's own encoding: nothing is recoded."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTINGS)
+        cursor.execute("SELECT pg_catalog.set_config('client_encoding', current_setting('server_encoding'), false)")
+
+
+def copy_table(source: Any, target: Any, table: CopyTable, progress: Callable[[int], None]) -> Digest:
+    """Stream a table's rows from one connection into another, in one transaction of the target's.
+
+    Arguments:
+        source, target: connections, both prepared.
+        progress: is told how many bytes have come so far.
+
+    Raises:
+        OutsideError: either end failed; the target's table is empty then.
+    """
+    reading, writing = os.pipe()
+    # Larger than the default of 64 KiB: fewer changes between the two.
+    with contextlib.suppress(OSError, AttributeError):
+        fcntl.fcntl(writing, getattr(fcntl, "F_SETPIPE_SZ", 1031), _CHUNK)
+    failed: List[BaseException] = []
+    rows = [0]
+
+    def send() -> None:
+        try:
+            with os.fdopen(writing, "wb", buffering=_CHUNK) as stream, source.cursor() as cursor:
+                cursor.copy_expert(_statement(table, "TO STDOUT", source), stream, size=_CHUNK)
+                rows[0] = cursor.rowcount
+        except BrokenPipeError:
+            # The other end says why.
+            return
+        except (psycopg2.Error, OSError, ValueError) as error:
+            failed.append(error)
+
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    stream = _Reading(reading, failed, progress)
+    error: Optional[Exception] = None
+    try:
+        with target, target.cursor() as cursor:
+            # Emptied in the transaction that fills it, so that its rows needn't be written twice (COPY, "FREEZE").
+            cursor.execute(pg_sql.SQL("TRUNCATE ONLY {}").format(pg_sql.Identifier(table.schema, table.name)))
+            cursor.copy_expert(_statement(table, "FROM STDIN", target, ", FREEZE"), stream, size=_CHUNK)
+            received = cursor.rowcount
+            if failed:
+                raise failed[0]
+    except (psycopg2.Error, OSError, ValueError) as caught:
+        error = caught
+    finally:
+        os.close(reading)
+        sender.join()
+    if error is not None or failed:
+        raise _copy_error(table, failed[0] if failed else error) from (failed[0] if failed else error)
+    if received != rows[0]:
+        raise OutsideError("Of table %s %d rows were sent and %d came." % (table.label, rows[0], received))
+    return Digest(received, stream.hash.size, stream.hash.sha256.hexdigest())
+
+
+def digest_table(connection: Any, table: CopyTable) -> Digest:
+    """Return what a table holds, as it would be copied."""
+    sink = _Hash()
+    try:
+        with io.BufferedWriter(sink, _CHUNK) as stream, connection.cursor() as cursor:
+            cursor.copy_expert(_statement(table, "TO STDOUT", connection), stream, size=_CHUNK)
+            rows = cursor.rowcount
+            stream.flush()
+            return Digest(rows, sink.size, sink.sha256.hexdigest())
+    except psycopg2.Error as error:
+        raise _copy_error(table, error) from error
+
+
+def _statement(table: CopyTable, direction: str, connection: Any, options: str = "") -> str:
+    names = pg_sql.SQL(", ").join(pg_sql.Identifier(name) for name in table.columns)
+    columns = pg_sql.SQL(" ({})" if table.columns else "{}").format(names)
+    statement = pg_sql.SQL("COPY {}{} %s (FORMAT %s%s)" % (direction, "binary" if table.is_binary else "text", options))
+    text: str = statement.format(pg_sql.Identifier(table.schema, table.name), columns).as_string(connection)
+    return text
+
+
+def _copy_error(table: CopyTable, error: Optional[BaseException]) -> OutsideError:
+    text = str(error).strip()
+    first = text.splitlines()[0] if text else type(error).__name__
+    return OutsideError(
+        "The rows of table %s can't be copied: %s." % (table.label, first.rstrip(".")),
+        "Is the server's disk full, or was the server stopped?",
+        sqlstate=getattr(error, "pgcode", None),
+    )

@@ -1,0 +1,35 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the module says beside its changes: what was found, and what an isolation is good for."""
+
+from typing import Any, Dict
+
+from .legacy import is_copied_by_name
+from .model import State, Wanted
+
+# By strategy: what it keeps apart, and what it can't.
+CONTAINS = {
+    "database": (
+        "A dropped database, a migration gone wrong, a lock, a role that reads or writes beside its own, a restore:"
+        " they concern this service alone.",
+        "A full disk, a server that stops or is upgraded, too many connections, a superuser: they concern every"
+        " database of the cluster.",
+    ),
+}
+
+
+def describe(wanted: Wanted, state: State) -> Dict[str, Any]:
+    """Return facts for the module's result."""
+    selection = state.legacy.selection
+    contains, cannot = CONTAINS["database"]
+    return {
+        "database_exists": state.database is not None,
+        "legacy_tables": [
+            thing.name if thing.schema == "public" else "%s.%s" % (thing.schema, thing.name)
+            for thing in selection.tables
+        ],
+        "legacy_objects": sorted(thing.label for thing in selection.things.values() if is_copied_by_name(thing)),
+        "contains": contains,
+        "cannot_contain": cannot,
+    }
