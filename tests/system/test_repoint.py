@@ -100,3 +100,30 @@ def test_it_gets_a_database_of_its_own_or_stays(make_project: Any, forbidden: st
     assert again.returncode == 0, again.stdout
     assert "changed=0" in again.stdout
     assert project.inspect("n8n")["Id"] == new["Id"]
+
+
+def test_its_rows_move_with_it(make_project: Any) -> None:
+    project = make_project(stack=STACK.replace("IMAGE", IMAGE).replace("FORBIDDEN", "nothing"))
+    sql(
+        project,
+        "postgres",
+        "CREATE SCHEMA n8n; CREATE SEQUENCE n8n.loose START 7; CREATE TYPE n8n.mood AS ENUM ('good', 'bad');"
+        " CREATE TABLE n8n.workflow (id int PRIMARY KEY DEFAULT nextval('n8n.loose'), mood n8n.mood);"
+        " INSERT INTO n8n.workflow (mood) SELECT 'good' FROM generate_series(1, 1000)",
+    )
+    described = platform(project)
+    described["databases"]["n8n_db"].update(data="copy", legacy={"database": "postgres", "schemas": ["n8n"]})
+    checked = project.play("isolate", described, "--check", "--diff")
+    assert checked.returncode == 0, checked.stdout
+    done = project.play("isolate", described)
+    assert done.returncode == 0, done.stdout
+    assert "down for" in done.stdout
+    assert (
+        sql(project, "n8n_db", "SELECT count(*), max(id), nextval('n8n.loose') FROM n8n.workflow") == "1000|1006|1007"
+    )
+    assert sql(project, "n8n_db", "SELECT state FROM bulkhead.fill ORDER BY number DESC LIMIT 1") == "final"
+    assert "DB_POSTGRESDB_DATABASE=n8n_db" in project.inspect("n8n")["Config"]["Env"]
+    assert project.inspect("n8n")["State"]["Health"]["Status"] == "healthy"
+    again = project.play("isolate", described)
+    assert again.returncode == 0, again.stdout
+    assert "changed=0" in again.stdout

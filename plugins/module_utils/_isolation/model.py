@@ -171,7 +171,7 @@ class Content:
     triggers: Tuple[str, ...] = ()
     owners: Mapping[str, str] = field(default_factory=dict)
     create_in_public: Tuple[str, ...] = ()
-    public_owner: str = ""
+    public_owner: str = "pg_database_owner"
     default_privileges: Tuple[Tuple[str, str, str, str, str], ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     fill: Optional[Fill] = None

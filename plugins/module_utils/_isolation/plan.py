@@ -403,8 +403,8 @@ def _role(wanted: Wanted, state: State, new_salt: Callable[[], bytes]) -> Option
     secret = wanted.password
     if role is not None and role.login:
         # Where no verifier can be read (we are no superuser) a login has proven the password, or not.
-        holds = scram.matches(secret.value, role.verifier) if secret is not None else True
-        if holds or state.password_holds:
+        unreadable = role.verifier is None and not state.superuser and state.password_holds is not False
+        if secret is None or unreadable or scram.matches(secret.value, role.verifier):
             return None
     verifier = Secret(scram.make_verifier(secret.value, new_salt())) if secret is not None else None
     what = "role %s" % wanted.owner

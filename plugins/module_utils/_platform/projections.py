@@ -166,10 +166,17 @@ def _isolate(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List[T
             "extensions": database.get("extensions") or [],
             "connect_roles": database.get("connect_roles") or [],
             "prelude": database.get("prelude") or "none",
-            "migrations": [_resolve(home, path) if home else path for path in database.get("migrations") or []],
+            "migrations": [_located(home, item) for item in database.get("migrations") or []],
             "expect": expect,
+            "data": database["data"],
+            "search_path": database.get("search_path") or [],
+            "default_privileges": database.get("default_privileges") or [],
+            "status_file": posixpath.join(platform["state_dir"], "status", key + ".json"),
             "journal": journal_path(platform, key),
         }
+        for field in ("encoding", "lc_collate", "lc_ctype", "conn_limit"):
+            if database.get(field) is not None:
+                options[field] = database[field]
         if database.get("owner_password"):
             options["owner_password"] = database["owner_password"]
         else:
@@ -177,7 +184,7 @@ def _isolate(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List[T
                 platform["state_dir"], "secrets", key + ".password"
             )
         if database.get("legacy"):
-            options["legacy"] = dict(database["legacy"])
+            options["legacy"] = {field: value for field, value in database["legacy"].items() if value is not None}
         result.append(
             {
                 "key": key,
@@ -189,6 +196,13 @@ def _isolate(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List[T
             }
         )
     return result
+
+
+def _located(home: Optional[Thing], migration: Any) -> Any:
+    """Return a migration with its path, which is relative to the compose file of the service that it is of."""
+    if isinstance(migration, str):
+        return _resolve(home, migration) if home else migration
+    return dict(migration, path=_located(home, migration["path"]))
 
 
 def _repoint(platform: Mapping[str, Any], key: str, options: Thing, profiles: Mapping[str, Any]) -> List[Thing]:
@@ -233,7 +247,10 @@ def _safety(platform: Mapping[str, Any], key: str, database: Thing) -> List[Thin
     legacy = database.get("legacy")
     if legacy:
         shared = dict(common, database=legacy["database"], dest=posixpath.join(root, legacy["database"]))
-        dumps.insert(0, dict(shared, data_only_tables=[legacy["tables"]]))
+        tables = legacy.get("tables") or []
+        patterns = [tables] if isinstance(tables, str) else list(tables)
+        patterns += ["%s.*" % schema for schema in legacy.get("schemas") or []]
+        dumps.insert(0, dict(shared, data_only_tables=patterns) if patterns else shared)
     return dumps
 
 

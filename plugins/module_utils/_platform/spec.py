@@ -59,15 +59,29 @@ BACKUP = {
 
 EXPECT = {
     "tables": Field("list"),
+    "columns": Field("dict"),
     "policies": Field("int"),
     "functions": Field("list"),
+    "triggers": Field("list"),
     "rows": Field("dict"),
+    "roles": Field("dict"),
 }
 
 LEGACY = {
     "database": Field(required=True),
-    "tables": Field(required=True),
-    "archive_schema": Field(required=True),
+    "tables": Field("any"),
+    "schemas": Field("list"),
+    "owner": Field(),
+    "include": Field("list"),
+    "exclude": Field("list"),
+    "archive_schema": Field(),
+}
+
+DEFAULT_PRIVILEGE = {
+    "role": Field(required=True),
+    "schema": Field(default="public"),
+    "objects": Field(choices=("tables", "sequences", "functions", "types"), default="tables"),
+    "privileges": Field("list", required=True),
 }
 
 DATABASE = {
@@ -82,9 +96,16 @@ DATABASE = {
     "owner_password_file": Field(),
     "adopt": Field("bool", default=False),
     "connect_roles": Field("list"),
-    "extensions": Field("list"),
+    "extensions": Field("any"),
     "prelude": Field(choices=("none", "postgrest")),
-    "migrations": Field("list"),
+    "migrations": Field("any"),
+    "data": Field(choices=("fresh", "copy"), default="fresh"),
+    "encoding": Field(),
+    "lc_collate": Field(),
+    "lc_ctype": Field(),
+    "conn_limit": Field("int"),
+    "search_path": Field("list"),
+    "default_privileges": Field("list", fields=DEFAULT_PRIVILEGE),
     "expect": Field("dict", fields=EXPECT),
     "expect_tables": Field("list"),
     "legacy": Field("dict", fields=LEGACY),

@@ -68,6 +68,8 @@ def _read(field: Field, value: Any, path: str, mistakes: List[str]) -> Any:
             return None
         item = Field("dict", fields=field.fields)
         return {str(name): _read(item, entry, "%s.%s" % (path, name), mistakes) for name, entry in value.items()}
+    if field.kind == "any":
+        return value
     if field.kind == "dict":
         return _read_dict(field, value, path, mistakes)
     if field.kind == "list":
@@ -237,6 +239,7 @@ def _check_databases(platform: Mapping[str, Any], mistakes: List[str]) -> None:
                 if database.get(field):
                     mistakes.append("databases.%s.owner: is missing, and %s needs one." % (name, field))
                     break
+        _check_isolation(platform, name, database, mistakes)
         for table, least in ((database.get("expect") or {}).get("rows") or {}).items():
             if not isinstance(least, int) or isinstance(least, bool):
                 mistakes.append("databases.%s.expect.rows.%s: must be a whole number, not %r." % (name, table, least))
@@ -248,6 +251,40 @@ def _check_databases(platform: Mapping[str, Any], mistakes: List[str]) -> None:
                 )
             if any(isinstance(value, int) and value < 0 for value in retention.values()):
                 mistakes.append("databases.%s.backup.retention: a count below nothing." % name)
+
+
+def _check_isolation(platform: Mapping[str, Any], name: str, database: Mapping[str, Any], mistakes: List[str]) -> None:
+    """What the fields of a database that may be a text, a list or a mapping say, and what they need of each other."""
+    for field, known in (("extensions", ("name", "schema")), ("migrations", ("path", "transaction"))):
+        found = database.get(field) or []
+        if not isinstance(found, list):
+            mistakes.append("databases.%s.%s: must be a list, not %s." % (name, field, type(found).__name__))
+            continue
+        for index, item in enumerate(found):
+            if not isinstance(item, str) and not (
+                isinstance(item, Mapping) and known[0] in item and set(item) <= {*known}
+            ):
+                mistakes.append(
+                    "databases.%s.%s[%d]: must be a text, or a mapping of %s."
+                    % (name, field, index, " and ".join(known))
+                )
+    legacy = database.get("legacy") or {}
+    if legacy and not (legacy.get("tables") or legacy.get("schemas") or legacy.get("owner")):
+        mistakes.append("databases.%s.legacy: say which tables are meant: tables, schemas or owner." % name)
+    if database.get("data") != "copy":
+        return
+    if not legacy:
+        mistakes.append("databases.%s.legacy: is missing, and data: copy needs it." % name)
+    behind = [
+        key
+        for key, item in _things(platform, "services").items()
+        if item.get("postgrest") and item.get("database") == name
+    ]
+    if behind:
+        mistakes.append(
+            "databases.%s.data: rows can't be copied by a phase for services behind PostgREST yet (%s)."
+            " Stop them, and use the module pg_database_isolate." % (name, ", ".join(behind))
+        )
 
 
 def _check_schedules(platform: Mapping[str, Any], mistakes: List[str]) -> None:

@@ -8,59 +8,67 @@ from typing import Any
 import pytest
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import ConflictError, InputError
-from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.legacy import archive_change, parse_legacy
+from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.catalogue import Thing
+from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.legacy import legacy_change, parse_legacy
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.model import (
     Content,
-    Legacy,
     LegacyState,
     State,
     Wanted,
 )
-from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.read import like_pattern, qualified
+from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.read import qualified
+from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.selection import Chosen, Selection
+
+OLD = {"database": "postgres", "tables": "public.archon_*", "archive_schema": "archon_legacy_archive"}
 
 
-def state(legacy: LegacyState) -> State:
+def state(selection: Selection, **fields: Any) -> State:
     """Return a state with this legacy."""
+    legacy = LegacyState(selection=selection, **fields)
     return State(150000, "postgres", True, {}, None, ("postgres",), Content(), {}, legacy)
 
 
-def wanted(archive: bool = True) -> Wanted:
+def wanted(action: str = "archive", **options: Any) -> Wanted:
     """Return what is wanted of Archon's old tables."""
-    legacy = parse_legacy("postgres", "public.archon_*", "archon_legacy_archive", archive)
-    return Wanted("archon_db", "archon", legacy=legacy)
+    return Wanted("archon_db", "archon", legacy=parse_legacy({**OLD, **options}, action))
 
 
-def test_a_pattern_names_schema_and_tables() -> None:
-    assert parse_legacy("postgres", "public.archon_*", "old", True) == Legacy(
-        "postgres", "public", "archon_*", "old", True
-    )
+def thing(catalogue: str, number: int, kind: str, label: str, schema: str = "public") -> Thing:
+    """Return an object of the old place."""
+    name = label.rpartition(".")[2].partition("(")[0].strip('"')
+    return Thing((catalogue, number), kind, schema, name, "postgres", 0, "", label)
 
 
-@pytest.mark.parametrize("tables", ["", "archon_*", "public.", ".archon_*", "public.*", "public.**", "public"])
-def test_a_pattern_that_does_not_say_which_is_refused(tables: str) -> None:
+def tables(*names: str) -> Selection:
+    """Return tables as they were found in the old place."""
+    found = [thing("pg_class", 20000 + n, "r", "table public.%s" % name) for n, name in enumerate(names)]
+    return Selection({item.node: item for item in found})
+
+
+def test_patterns_schemas_and_owners_choose() -> None:
+    assert parse_legacy(OLD).chosen == Chosen(("public.archon_*",), archive="archon_legacy_archive")
+    several = parse_legacy({"database": "d", "tables": ["a.b*", "c.d"], "schemas": ["n8n"], "owner": "n8n"})
+    assert several.chosen == Chosen(("a.b*", "c.d"), ("n8n",), "n8n")
+    assert several.action == "keep"
+
+
+@pytest.mark.parametrize("chosen", ["archon_*", "public.", ".archon_*", "public.*", "public.**", "public"])
+def test_a_pattern_that_does_not_say_which_is_refused(chosen: str) -> None:
     with pytest.raises(InputError, match="which legacy tables") as caught:
-        parse_legacy("postgres", tables, "old", False)
+        parse_legacy({"database": "postgres", "tables": chosen})
     assert "public.archon_*" in str(caught.value)
 
 
-def test_the_archive_is_another_schema() -> None:
+def test_nothing_chosen_is_refused() -> None:
+    with pytest.raises(InputError, match="doesn't say which"):
+        parse_legacy({"database": "postgres", "tables": ""})
+
+
+def test_the_archive_is_another_schema_and_has_a_name() -> None:
     with pytest.raises(InputError, match="archive_schema"):
-        parse_legacy("postgres", "public.archon_*", "public", False)
-
-
-@pytest.mark.parametrize(
-    ("glob", "like"),
-    [
-        ("archon_*", "archon\\_%"),
-        ("*", "%"),
-        ("50%", "50\\%"),
-        ("a\\b", "a\\\\b"),
-        ("plain", "plain"),
-        ("a_b%c*d", "a\\_b\\%c%d"),
-    ],
-)
-def test_only_the_star_is_special(glob: str, like: str) -> None:
-    assert like_pattern(glob) == like
+        parse_legacy({**OLD, "archive_schema": "public"})
+    with pytest.raises(InputError, match="archive_schema is missing"):
+        parse_legacy({"database": "postgres", "schemas": ["n8n"]}, "archive")
 
 
 @pytest.mark.parametrize(
@@ -70,24 +78,16 @@ def test_a_table_without_a_schema_lies_in_public(table: str, names: Any) -> None
     assert qualified(table) == names
 
 
-@pytest.mark.parametrize(
-    ("archive", "legacy"),
-    [
-        (False, LegacyState(tables=("archon_settings",))),
-        (True, LegacyState()),
-        (True, LegacyState(archived=("archon_settings",), archive_schema_exists=True)),
-    ],
-)
-def test_there_is_nothing_to_put_aside(archive: bool, legacy: LegacyState) -> None:
-    assert archive_change(wanted(archive), state(legacy)) is None
+@pytest.mark.parametrize(("action", "found"), [("keep", ("archon_settings",)), ("archive", ())])
+def test_there_is_nothing_to_put_aside(action: str, found: Any) -> None:
+    assert legacy_change(wanted(action), state(tables(*found))) is None
 
 
 def test_tables_go_to_the_archive_and_back_in_the_reverse_order() -> None:
-    change = archive_change(wanted(), state(LegacyState(tables=("archon_a", "archon_b"))))
+    change = legacy_change(wanted(), state(tables("archon_a", "archon_b")))
     assert change is not None
-    assert change.what == "legacy tables public.archon_* in postgres"
-    assert change.before == "public.archon_a\npublic.archon_b\n"
-    assert change.after == "archon_legacy_archive.archon_a\narchon_legacy_archive.archon_b\n"
+    assert change.what == "legacy objects (public.archon_*) in postgres"
+    assert change.before == "table public.archon_a\ntable public.archon_b\n"
     assert change.data == "transaction"
     assert {statement.database for statement in change.statements + change.undo} == {"postgres"}
     done = [statement.display() for statement in change.statements]
@@ -95,29 +95,65 @@ def test_tables_go_to_the_archive_and_back_in_the_reverse_order() -> None:
     assert done[1] == 'REVOKE ALL ON SCHEMA "archon_legacy_archive" FROM PUBLIC'
     assert done[2].startswith('COMMENT ON SCHEMA "archon_legacy_archive" IS \'Tables public.archon_*, moved here')
     assert done[3:] == [
-        'ALTER TABLE "public"."archon_a" SET SCHEMA "archon_legacy_archive"',
-        'ALTER TABLE "public"."archon_b" SET SCHEMA "archon_legacy_archive"',
+        'ALTER TABLE public.archon_a SET SCHEMA "archon_legacy_archive"',
+        'ALTER TABLE public.archon_b SET SCHEMA "archon_legacy_archive"',
         "SELECT pg_notify('pgrst', 'reload schema')",
     ]
     assert [statement.display() for statement in change.undo] == [
-        'ALTER TABLE IF EXISTS "archon_legacy_archive"."archon_b" SET SCHEMA "public"',
-        'ALTER TABLE IF EXISTS "archon_legacy_archive"."archon_a" SET SCHEMA "public"',
+        'ALTER TABLE IF EXISTS "archon_legacy_archive".archon_b SET SCHEMA "public"',
+        'ALTER TABLE IF EXISTS "archon_legacy_archive".archon_a SET SCHEMA "public"',
         'DROP SCHEMA IF EXISTS "archon_legacy_archive"',
         "SELECT pg_notify('pgrst', 'reload schema')",
     ]
 
 
-def test_an_archive_that_was_there_stays_there() -> None:
-    change = archive_change(
-        wanted(), state(LegacyState(("archon_b",), archived=("archon_a",), archive_schema_exists=True))
+def test_functions_go_first_and_come_back_last() -> None:
+    # A function's identity names the types of its arguments: after those have moved it is another one.
+    found = [
+        thing("pg_type", 1, "e", 'type public."Mo{}od"'),
+        thing("pg_proc", 2, "f", 'function public.f(public."Mo{}od")'),
+        thing("pg_class", 3, "S", "sequence public.owned"),
+        thing("pg_class", 4, "S", "sequence public.loose"),
+    ]
+    selection = Selection(
+        {item.node: item for item in [*found, *tables("t").things.values()]},
+        owned_sequences=frozenset([("pg_class", 3)]),
+        shared=frozenset([("pg_class", 4)]),
     )
+    change = legacy_change(wanted(), state(selection, archive_schema_exists=True))
+    assert change is not None
+    assert [statement.display() for statement in change.statements[:-1]] == [
+        'ALTER ROUTINE public.f(public."Mo{}od") SET SCHEMA "archon_legacy_archive"',
+        'ALTER TYPE public."Mo{}od" SET SCHEMA "archon_legacy_archive"',
+        'ALTER TABLE public.t SET SCHEMA "archon_legacy_archive"',
+    ]
+    assert change.undo[-2].display() == 'ALTER ROUTINE "archon_legacy_archive".f(public."Mo{}od") SET SCHEMA "public"'
+
+
+def test_an_archive_that_was_there_stays_there() -> None:
+    change = legacy_change(wanted(), state(tables("archon_b"), archive_schema_exists=True))
     assert change is not None
     for statement in change.statements + change.undo:
         assert "CREATE SCHEMA" not in statement.text
         assert "DROP SCHEMA" not in statement.text
 
 
-def test_a_table_that_is_in_the_archive_already_is_a_conflict() -> None:
-    legacy = LegacyState(("archon_a", "archon_b"), archived=("archon_b", "archon_c"), archive_schema_exists=True)
+def test_an_object_that_is_in_the_archive_already_is_a_conflict() -> None:
+    archived = (("pg_class", "archon_b"), ("pg_class", "archon_c"))
     with pytest.raises(ConflictError, match="again: archon_b\\."):
-        archive_change(wanted(), state(legacy))
+        legacy_change(wanted(), state(tables("archon_a", "archon_b"), archived=archived, archive_schema_exists=True))
+
+
+def test_rows_that_came_after_the_copy_are_never_put_aside() -> None:
+    with pytest.raises(ConflictError, match="written to after they had been copied to archon_db: public.archon_a"):
+        legacy_change(wanted(), state(tables("archon_a"), changed=("public.archon_a",)))
+
+
+def test_to_drop_is_to_be_typed() -> None:
+    with pytest.raises(InputError, match="would be dropped") as caught:
+        legacy_change(wanted("drop", confirm="yes"), state(tables("archon_a")))
+    assert "`drop public.archon_* from postgres`" in str(caught.value)
+    change = legacy_change(wanted("drop", confirm="drop public.archon_* from postgres"), state(tables("archon_a")))
+    assert change is not None
+    assert change.statements[0].display() == 'DROP TABLE "public"."archon_a"'
+    assert change.undo == ()

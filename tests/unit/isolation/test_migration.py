@@ -169,19 +169,24 @@ def test_a_migration_does_not_show_what_it_holds() -> None:
     assert "hunter2" not in repr(read_migration("setup.sql", b"SELECT 'hunter2';"))
 
 
+def pending_of(want: Wanted, content: Content) -> Any:
+    """Return what is pending, expecting what was stated."""
+    return pending(want, content, want.expect)
+
+
 def test_an_empty_database_gets_every_migration() -> None:
-    assert pending(wanted(migrations=(SETUP, LATER)), Content()) == ([SETUP, LATER], [], [])
+    assert pending_of(wanted(migrations=(SETUP, LATER)), Content()) == ([SETUP, LATER], [], [])
 
 
 def test_nothing_is_run_twice() -> None:
     content = Content(tables=("archon_settings",), applied={"setup.sql": SETUP.checksum})
-    assert pending(wanted(), content) == ([], [], [])
-    assert pending(wanted(migrations=(SETUP, LATER)), content) == ([LATER], [], [])
+    assert pending_of(wanted(), content) == ([], [], [])
+    assert pending_of(wanted(migrations=(SETUP, LATER)), content) == ([LATER], [], [])
 
 
 def test_a_changed_file_is_told_and_not_run_again() -> None:
     content = Content(tables=("archon_settings",), applied={"setup.sql": "9" * 64})
-    to_run, to_adopt, warnings = pending(wanted(), content)
+    to_run, to_adopt, warnings = pending_of(wanted(), content)
     assert (to_run, to_adopt) == ([], [])
     assert len(warnings) == 1
     assert "setup.sql has changed" in warnings[0]
@@ -191,7 +196,7 @@ def test_a_changed_file_is_told_and_not_run_again() -> None:
 def test_tables_without_a_record_are_adopted_where_they_are_as_expected() -> None:
     expect = Expectation(tables=("archon_settings",), policies=18)
     content = Content(tables=("archon_settings", "more"), policies=18)
-    assert pending(wanted(expect=expect), content) == ([], [SETUP], [])
+    assert pending_of(wanted(expect=expect), content) == ([], [SETUP], [])
 
 
 @pytest.mark.parametrize(
@@ -206,13 +211,13 @@ def test_tables_without_a_record_are_adopted_where_they_are_as_expected() -> Non
 def test_tables_without_a_record_are_refused_otherwise(expect: Expectation, says: str) -> None:
     content = Content(tables=("archon_settings",), policies=11)
     with pytest.raises(ConflictError, match=says) as caught:
-        pending(wanted(expect=expect), content)
+        pending_of(wanted(expect=expect), content)
     assert "holds 1 tables, but no record of the migration setup.sql" in caught.value.message
     assert "nothing was done" in str(caught.value)
 
 
 def test_without_migrations_nothing_is_asked_of_the_content() -> None:
-    assert pending(wanted(migrations=()), Content(tables=("x",))) == ([], [], [])
+    assert pending_of(wanted(migrations=()), Content(tables=("x",))) == ([], [], [])
 
 
 def test_the_record_is_a_statement_of_names_and_values() -> None:
@@ -235,3 +240,37 @@ def test_a_migration_runs_as_the_owner_in_one_transaction_with_its_record() -> N
         "RESET search_path",
         "INSERT INTO \"bulkhead\".\"migration\" (name, checksum) VALUES ('it''s.sql', 'c')",
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ALTER TYPE mood ADD VALUE 'new';\nINSERT INTO t VALUES ('new');",
+        "ALTER TYPE public.mood ADD VALUE IF NOT EXISTS 'new' AFTER 'old';\nALTER TABLE t ALTER m SET DEFAULT 'new';",
+    ],
+)
+def test_a_new_label_of_an_enum_is_not_used_in_the_transaction_that_adds_it(text: str) -> None:
+    with pytest.raises(InputError, match="line 1, adds 'new' to type .*mood and uses it further on") as caught:
+        read_migration("m.sql", text.encode())
+    assert "transaction: own" in str(caught.value)
+    assert read_migration("m.sql", text.encode(), True).own_transactions
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ALTER TYPE mood ADD VALUE 'new';\nINSERT INTO t VALUES ('old');",
+        "CREATE TYPE mood AS ENUM ('old');\nALTER TYPE mood ADD VALUE 'new';\nINSERT INTO t VALUES ('new');",
+    ],
+)
+def test_a_new_label_that_may_be_used_or_is_not_used_is_no_hindrance(text: str) -> None:
+    assert not read_migration("m.sql", text.encode()).own_transactions
+
+
+def test_a_file_with_transactions_of_its_own_is_run_outside_of_one() -> None:
+    data = b"CREATE INDEX CONCURRENTLY i ON t (a);\n"
+    with pytest.raises(InputError, match="transaction: own"):
+        read_migration("m.sql", data)
+    own = read_migration("m.sql", data, True)
+    assert "-1" not in psql_command(wanted(), own, "/tmp/m.sql")
+    assert "-1" in psql_command(wanted(), SETUP, "/tmp/m.sql")

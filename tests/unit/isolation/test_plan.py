@@ -15,11 +15,14 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.plan import Change, Plan
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.sql import Secret
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation import scram
+from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.catalogue import Thing
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.legacy import parse_legacy
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.model import (
     Content,
     Database,
     Expectation,
+    Extension,
+    Legacy,
     LegacyState,
     Migration,
     Role,
@@ -27,6 +30,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.model im
     Wanted,
 )
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.plan import check_names, make_plan
+from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.selection import Selection
 
 SETUP = Migration("setup.sql", b"SELECT 1;", "1" * 64)
 PASSWORD = Secret("correct horse")
@@ -34,6 +38,22 @@ VERIFIER = scram.make_verifier("correct horse", b"0123456789abcdef")
 EVERYONE: Tuple[str, ...] = ("", "postgres")
 ARCHON = Role("archon", True, VERIFIER)
 AVAILABLE = {"vector": False, "pg_trgm": True, "pgcrypto": True}
+
+
+def legacy_of(database: str, action: str) -> Legacy:
+    """Return Archon's old tables."""
+    return parse_legacy(
+        {"database": database, "tables": "public.archon_*", "archive_schema": "archon_legacy_archive"}, action
+    )
+
+
+def tables(*names: str) -> Selection:
+    """Return tables as they were found in the old place."""
+    found = [
+        Thing(("pg_class", 20000 + number), "r", "public", name, "postgres", 0, "", "table public.%s" % name)
+        for number, name in enumerate(names)
+    ]
+    return Selection({thing.node: thing for thing in found})
 
 
 def salt() -> bytes:
@@ -107,7 +127,10 @@ def undone(change: Change) -> List[str]:
 def test_a_fresh_server_gets_everything_in_order() -> None:
     plan = plan_of(
         wanted(
-            extensions=("vector", "pg_trgm"),
+            extensions=(
+                Extension("vector"),
+                Extension("pg_trgm"),
+            ),
             connect_roles=("authenticator",),
             prelude="postgrest",
             migrations=(SETUP,),
@@ -145,7 +168,7 @@ def test_the_owner_is_made_with_a_verifier_and_no_rights() -> None:
 
 def test_the_database_is_made_whole_and_nobody_enters() -> None:
     _role, made, connect = plan_of(wanted(), state())
-    assert displayed(made) == ['CREATE DATABASE "archon_db" OWNER "archon" ENCODING \'UTF8\' TEMPLATE template0']
+    assert displayed(made) == ['CREATE DATABASE "archon_db" OWNER "archon" TEMPLATE "template0" ENCODING \'UTF8\'']
     assert undone(made) == ['DROP DATABASE IF EXISTS "archon_db" WITH (FORCE)']
     assert displayed(connect) == ['REVOKE CONNECT, TEMPORARY ON DATABASE "archon_db" FROM PUBLIC']
     assert (connect.before, connect.after) == ("PUBLIC", "archon")
@@ -159,7 +182,12 @@ def test_a_role_that_is_missing_needs_a_password() -> None:
 
 def test_nothing_to_do_is_no_change() -> None:
     plan = plan_of(
-        wanted(extensions=("vector",), connect_roles=("authenticator",), migrations=(SETUP,), prelude="postgrest"),
+        wanted(
+            extensions=(Extension("vector"),),
+            connect_roles=("authenticator",),
+            migrations=(SETUP,),
+            prelude="postgrest",
+        ),
         state(
             database(connect=("archon", "authenticator")),
             Content(
@@ -280,19 +308,27 @@ def test_a_role_that_the_prelude_makes_may_connect() -> None:
 
 def test_an_extension_that_is_not_installed_is_told_with_its_package() -> None:
     with pytest.raises(StateError, match="Extension vector isn't installed") as caught:
-        plan_of(wanted(extensions=("vector",)), state(available={}, version=170002))
+        plan_of(wanted(extensions=(Extension("vector"),)), state(available={}, version=170002))
     assert "postgresql-17-pgvector" in str(caught.value)
 
 
 def test_another_extension_that_is_not_installed() -> None:
     with pytest.raises(StateError, match="Extension hstore isn't installed") as caught:
-        plan_of(wanted(extensions=("hstore",)), state(available={}))
+        plan_of(wanted(extensions=(Extension("hstore"),)), state(available={}))
     assert "Postgres 15" in str(caught.value)
 
 
 def test_an_untrusted_extension_needs_a_superuser() -> None:
     with pytest.raises(StateError, match="vector isn't a trusted one, and postgres is no superuser") as caught:
-        plan_of(wanted(extensions=("pg_trgm", "vector")), state(superuser=False))
+        plan_of(
+            wanted(
+                extensions=(
+                    Extension("pg_trgm"),
+                    Extension("vector"),
+                )
+            ),
+            state(superuser=False),
+        )
     assert "supabase_admin" in str(caught.value)
 
 
@@ -300,10 +336,18 @@ def test_a_trusted_extension_needs_none_and_one_that_is_there_nothing() -> None:
     there = state(
         database(), Content(extensions={"vector": "extensions"}), roles=(Role("archon", True),), superuser=False
     )
-    plan = plan_of(wanted(extensions=("vector", "pg_trgm")), there)
+    plan = plan_of(
+        wanted(
+            extensions=(
+                Extension("vector"),
+                Extension("pg_trgm"),
+            )
+        ),
+        there,
+    )
     assert whats(plan) == ["extension pg_trgm in archon_db"]
     (change,) = plan
-    assert displayed(change) == ['CREATE EXTENSION IF NOT EXISTS "pg_trgm" SCHEMA public']
+    assert displayed(change) == ['CREATE EXTENSION IF NOT EXISTS "pg_trgm" SCHEMA "public"']
     assert undone(change) == ['DROP EXTENSION IF EXISTS "pg_trgm" CASCADE']
     assert {statement.database for statement in change.statements + change.undo} == {"archon_db"}
 
@@ -318,7 +362,7 @@ def test_a_trusted_extension_needs_none_and_one_that_is_there_nothing() -> None:
         ({"owner": ""}, "can't name a role"),
         ({"database": "a\0b"}, "can't name a database"),
         ({"owner": "pg_archon"}, "belong to Postgres itself"),
-        ({"legacy": parse_legacy("archon_db", "public.archon_*", "old", True)}, "legacy names the database archon_db"),
+        ({"legacy": legacy_of("archon_db", "archive")}, "legacy names the database archon_db"),
     ],
 )
 def test_names_that_postgres_would_cut_or_refuse(fields: Any, says: str) -> None:
@@ -338,22 +382,24 @@ def test_any_other_name_is_taken_and_quoted(name: str) -> None:
 
 
 def test_the_archive_comes_last_and_is_taken_back_first() -> None:
-    legacy = parse_legacy("postgres", "public.archon_*", "archon_legacy_archive", True)
+    legacy = legacy_of("postgres", "archive")
     plan = plan_of(
         wanted(legacy=legacy, migrations=(SETUP,)),
-        state(legacy=LegacyState(tables=("archon_a", "archon_b"))),
+        state(legacy=LegacyState(selection=tables("archon_a", "archon_b"))),
     )
-    assert whats(plan)[-1] == "legacy tables public.archon_* in postgres"
+    assert whats(plan)[-1] == "legacy objects (public.archon_*) in postgres"
     backwards = [text for change in reversed(plan.changes) for text in undone(change)]
-    assert backwards[0] == 'ALTER TABLE IF EXISTS "archon_legacy_archive"."archon_b" SET SCHEMA "public"'
-    assert backwards[1] == 'ALTER TABLE IF EXISTS "archon_legacy_archive"."archon_a" SET SCHEMA "public"'
+    assert backwards[0] == 'ALTER TABLE IF EXISTS "archon_legacy_archive".archon_b SET SCHEMA "public"'
+    assert backwards[1] == 'ALTER TABLE IF EXISTS "archon_legacy_archive".archon_a SET SCHEMA "public"'
     assert backwards[2] == 'DROP SCHEMA IF EXISTS "archon_legacy_archive"'
     assert backwards[-2:] == ['DROP DATABASE IF EXISTS "archon_db" WITH (FORCE)', 'DROP ROLE IF EXISTS "archon"']
 
 
 def test_the_legacy_stays_where_it_is_when_it_is_to_be_kept() -> None:
-    legacy = parse_legacy("postgres", "public.archon_*", "archon_legacy_archive", False)
-    plan = plan_of(wanted(legacy=legacy), state(database(), roles=(ARCHON,), legacy=LegacyState(tables=("archon_a",))))
+    legacy = legacy_of("postgres", "keep")
+    plan = plan_of(
+        wanted(legacy=legacy), state(database(), roles=(ARCHON,), legacy=LegacyState(selection=tables("archon_a")))
+    )
     assert not plan.changed
 
 

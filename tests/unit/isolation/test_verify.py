@@ -7,7 +7,12 @@ from typing import Any, List
 
 import pytest
 
-from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.model import Content, Expectation, Wanted
+from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.model import (
+    Content,
+    Expectation,
+    Extension,
+    Wanted,
+)
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.verify import differences
 
 
@@ -25,6 +30,12 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.verify i
         ),
         ({"functions": ("match",)}, {"functions": ("match", "other")}, []),
         ({"functions": ("match",)}, {"functions": ("other",)}, ["function match is missing"]),
+        ({"triggers": ("touch",)}, {"triggers": ("touch", "other")}, []),
+        ({"triggers": ("touch",)}, {}, ["trigger touch is missing"]),
+        ({"columns": {"t": ("a", "b")}}, {"columns": {"t": ("b", "a", "c")}}, []),
+        ({"columns": {"t": ("a", "b")}}, {"columns": {"t": ("a",)}}, ["column b of table t is missing"]),
+        ({"columns": {"t": ("a",)}}, {}, ["table t is missing"]),
+        ({"tables": ("t",), "columns": {"t": ("a",)}}, {}, ["table t is missing"]),
         ({"policies": 18}, {"policies": 18}, []),
         ({"policies": 18}, {"policies": 0}, ["0 policies instead of 18"]),
         ({"policies": 18}, {"policies": 19}, ["19 policies instead of 18"]),
@@ -38,16 +49,18 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.verify i
 )
 def test_each_difference_is_a_sentence(expect: Any, content: Any, wrong: List[str]) -> None:
     wanted = Wanted("archon_db", "archon", expect=Expectation(**expect))
-    assert differences(wanted, Content(**content)) == wrong
+    assert differences(wanted, Content(**content), wanted.expect) == wrong
 
 
 def test_extensions_are_looked_at() -> None:
-    wanted = Wanted("archon_db", "archon", extensions=("vector", "pg_trgm"))
-    assert differences(wanted, Content(extensions={"vector": "public"})) == ["extension pg_trgm is missing"]
+    wanted = Wanted("archon_db", "archon", extensions=(Extension("vector"), Extension("pg_trgm")))
+    assert differences(wanted, Content(extensions={"vector": "public"}), wanted.expect) == [
+        "extension pg_trgm is missing"
+    ]
 
 
 def test_eleven_tables_alone_prove_nothing() -> None:
     # A migration that failed 14 times still made all its tables.
     tables = tuple("archon_%d" % number for number in range(11))
     wanted = Wanted("archon_db", "archon", expect=Expectation(tables, 18, (), {"archon_0": 45}))
-    assert len(differences(wanted, Content(tables=tables, policies=0, rows={"archon_0": 0}))) == 2
+    assert len(differences(wanted, Content(tables=tables, policies=0, rows={"archon_0": 0}), wanted.expect)) == 2

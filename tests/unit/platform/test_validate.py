@@ -178,7 +178,11 @@ def test_what_was_meant_is_said(path: str, value: Any, mistake: str) -> None:
         ("databases/archon_db/adopt", "maybe", "databases.archon_db.adopt: must be true or false, not 'maybe'."),
         ("databases/archon_db/owner", ["a"], "databases.archon_db.owner: must be a text, not ['a']."),
         ("databases/archon_db/extensions", "vector", "databases.archon_db.extensions: must be a list, not str."),
-        ("databases/archon_db/extensions", [{}], "databases.archon_db.extensions[0]: must be a text."),
+        (
+            "databases/archon_db/extensions",
+            [{}],
+            "databases.archon_db.extensions[0]: must be a text, or a mapping of name and schema.",
+        ),
         ("databases/archon_db/connect_roles", ["a", True], "databases.archon_db.connect_roles[1]: must be a text."),
         ("databases/archon_db/backup/schedule", None, "databases.archon_db.backup.schedule: is missing."),
         (
