@@ -333,7 +333,6 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec impor
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.sql import Secret
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.apply import apply
-from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.model import Wanted
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.options import parse_wanted
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.plan import check_names, make_plan
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.read import read_state
@@ -425,10 +424,9 @@ def read_password(options: Dict[str, Any], check_mode: bool) -> Optional[Secret]
 def isolate(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Read, plan, and unless in check mode apply; return the module's result."""
     journal = options["journal"]
-    check_names(Wanted(options["database"], options["owner"]))
+    # The password file comes last: nothing is left of a run whose options are wrong.
+    check_names(parse_wanted(options, files.read_bytes, None))
     with open_postgres(options) as postgres:
-        # The password file comes last: nothing is left of a run whose options are wrong.
-        parse_wanted(options, files.read_bytes, None)
         wanted = parse_wanted(options, files.read_bytes, read_password(options, check_mode))
         if check_mode:
             plan, state = _plan(postgres, wanted)
@@ -443,7 +441,7 @@ def isolate(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         return {**describe(wanted, state), **plan.result(), "warnings_found": ended + plan.warnings}
 
 
-def _plan(postgres: Any, wanted: Wanted) -> Any:
+def _plan(postgres: Any, wanted: Any) -> Any:
     state = read_state(postgres, wanted)
     return make_plan(wanted, state, lambda: secrets.token_bytes(16)), state
 

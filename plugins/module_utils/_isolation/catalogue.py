@@ -201,7 +201,8 @@ def read_catalogue(reader: Reader, database: str = "") -> Catalogue:
                 row["owner"] or "",
                 row["relation"] or 0,
                 row["body"] or "",
-                "%s %s" % (row["type"], row["identity"]),
+                # Built-in types need no schema to be found.
+                ("%s %s" % (row["type"], row["identity"])).replace("pg_catalog.", ""),
             )
     return Catalogue(
         things,

@@ -7,6 +7,7 @@ Definitions travel through the server's own pg_dump and pg_restore, filtered by 
 COPY streams, hashed on their way; what the new database then holds is read back and hashed again.
 """
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Callable, ContextManager, Dict, Iterator, List, Mapping, Protocol, Sequence, Tuple
@@ -362,10 +363,16 @@ def set_setting(what: str, names: Tuple[str, ...], setting: str, value: str) -> 
     # Setting names are identifiers, possibly with a dot; a list is given name by name.
     parts = tuple(setting.split("."))
     if setting in ("search_path", "session_preload_libraries", "local_preload_libraries", "temp_tablespaces"):
-        items = tuple(item.strip().strip('"') for item in value.split(",") if item.strip())
+        items = names_of(value)
         text = "ALTER %s SET {} TO %s" % (what, ", ".join(["{}"] * len(items)) or "''")
         return Sql(text, (*names, parts, *items))
     return Sql("ALTER %s SET {} TO %%s" % what, (*names, parts), (value,))
+
+
+def names_of(value: str) -> Tuple[str, ...]:
+    """Return the names of a list as the server writes it: ``"$user", public``."""
+    found = re.findall(r'"(?:[^"]|"")*"|[^\s,"]+', value)
+    return tuple(name[1:-1].replace('""', '"') if name[0] == '"' else name for name in found)
 
 
 def _compare(copy: Copy, server: Server, selection: Selection) -> None:

@@ -8,10 +8,10 @@ from typing import Any, Callable, List, Optional, Set, Tuple
 
 from .._core.errors import ConflictError, InputError, StateError
 from .._core.plan import Change, Plan
-from .._core.sql import Secret, Sql
+from .._core.sql import Secret, Sql, quoted_name
 from . import migration as migrations
 from . import scram
-from .copying import Copy, set_setting
+from .copying import Copy, names_of, set_setting
 from .fill import JOURNAL_SCHEMA
 from .legacy import is_copied_by_name, legacy_change
 from .model import Content, DefaultPrivilege, Extension, Locale, Migration, State, Wanted
@@ -315,11 +315,10 @@ def _limit(wanted: Wanted, state: State) -> Optional[Change]:
 
 def _search_path(wanted: Wanted, state: State) -> Optional[Change]:
     there = state.content.settings.get("search_path", "")
-    path = list(wanted.search_path)
-    inherited = state.legacy.search_path if wanted.data == "copy" and state.database is None else ""
-    if not path and inherited:
-        path = [item.strip().strip('"') for item in inherited.split(",")]
-    if not path or path == [item.strip().strip('"') for item in there.split(",") if item.strip()]:
+    path = wanted.search_path
+    if not path and wanted.data == "copy" and state.database is None:
+        path = names_of(state.legacy.search_path)
+    if not path or path == names_of(there):
         return None
     names = ("DATABASE {}", (wanted.database,), "search_path")
     reset = Sql("ALTER DATABASE {} RESET search_path", (wanted.database,))
@@ -327,7 +326,7 @@ def _search_path(wanted: Wanted, state: State) -> Optional[Change]:
         "search_path of %s" % wanted.database,
         there,
         ", ".join(path),
-        (set_setting(*names, ", ".join('"%s"' % item for item in path)),),
+        (set_setting(*names, ", ".join(quoted_name(item) for item in path)),),
         (set_setting(*names, there) if there else reset,),
     )
 

@@ -134,7 +134,7 @@ class _Selector:
         for name in names:
             node = labels.get(name)
             if node is None:
-                same = [label for label in labels if label.partition(" ")[2] == name]
+                same = [label for label in labels if label.endswith(" " + name)]
                 if len(same) != 1:
                     near = nearest(name, list(labels))
                     raise InputError(
@@ -313,9 +313,9 @@ class _Selector:
         return ours, others
 
     def _relations_needed(self, thing: Thing) -> Set[Node]:
-        nodes = {thing.node} | {
-            part for part in self.catalogue.needed_by.get(thing.node, ()) if part[0] == "pg_rewrite"
-        }
+        # A view reads by its rule, which is a part of it.
+        rules = {part for part in self.catalogue.parts.get(thing.node, ()) if part[0] == "pg_rewrite"}
+        nodes = {thing.node} | rules
         found = set()
         for node in nodes:
             for needed in self.catalogue.needs.get(node, ()):

@@ -366,3 +366,52 @@ def test_odoos_gap_is_the_only_one_that_our_inventories_accept(path: pathlib.Pat
     del description["databases"]["odoo_db"]["backup"]["accept_gap"]
     (mistake,) = mistakes_of(description, profiles())
     assert mistake.startswith("databases.odoo_db.backup.schedule: leaves up to 12 h")
+
+
+def described_copy(**fields: Any) -> Any:
+    """Return a description of a service whose rows are to move."""
+    n8n = {"profile": "n8n", "compose_file": "/srv/n8n/compose.yaml", "database": "n8n_db", "repoint": True}
+    database = {
+        "cluster": "main",
+        "owner": "n8n",
+        "data": "copy",
+        "legacy": {"database": "postgres", "schemas": ["n8n"]},
+    }
+    services = {"n8n": n8n, **fields.pop("services", {})}
+    return {
+        "clusters": {"main": {"container": "db"}},
+        "databases": {"n8n_db": {**database, **fields}},
+        "services": services,
+        "postgrest": {"rest": {"compose_file": "/srv/rest.yaml", "service": "rest", "database": "n8n_db"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"legacy": None}, "databases.n8n_db.legacy: is missing, and data: copy needs it."),
+        ({"legacy": {"database": "postgres"}}, "databases.n8n_db.legacy: say which tables are meant"),
+        (
+            {
+                "services": {
+                    "b": {"compose_file": "/srv/b.yaml", "database": "n8n_db", "repoint": True, "profile": "n8n"}
+                }
+            },
+            "are of several projects",
+        ),
+        (
+            {"services": {"b": {"compose_file": "/srv/b.yaml", "database": "n8n_db", "postgrest": "rest"}}},
+            "for services behind PostgREST yet (b)",
+        ),
+        (
+            {"migrations": [{"path": "a.sql", "transactions": "own"}]},
+            "databases.n8n_db.migrations[0]: must be a text, or",
+        ),
+    ],
+)
+def test_what_a_copy_needs(fields: Any, says: str) -> None:
+    variables = {"database_variables": {"name": "N", "user": "U", "password": "P"}}
+    assert validate(described_copy(), {"n8n": variables})
+    with pytest.raises(DescriptionError) as caught:
+        validate(described_copy(**fields), {"n8n": variables})
+    assert says in str(caught.value)
