@@ -275,11 +275,14 @@ def _check_isolation(platform: Mapping[str, Any], name: str, database: Mapping[s
         return
     if not legacy:
         mistakes.append("databases.%s.legacy: is missing, and data: copy needs it." % name)
-    behind = [
-        key
-        for key, item in _things(platform, "services").items()
-        if item.get("postgrest") and item.get("database") == name
-    ]
+    services = _things(platform, "services")
+    moved = [item for item in services.values() if item.get("repoint") and item.get("database") == name]
+    if len({(item.get("compose_file"), item.get("project"), item.get("profile")) for item in moved}) > 1:
+        mistakes.append(
+            "databases.%s.data: the services that use it are of several projects or programs; rows are copied for those"
+            " of one. Stop them, and use the module pg_database_isolate." % name
+        )
+    behind = [key for key, item in services.items() if item.get("postgrest") and item.get("database") == name]
     if behind:
         mistakes.append(
             "databases.%s.data: rows can't be copied by a phase for services behind PostgREST yet (%s)."
