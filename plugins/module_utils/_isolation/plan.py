@@ -14,7 +14,7 @@ from . import scram
 from .copying import Copy, names_of, set_setting
 from .fill import JOURNAL_SCHEMA
 from .legacy import is_copied_by_name, legacy_change
-from .model import Content, DefaultPrivilege, Extension, Locale, Migration, State, Wanted
+from .model import Content, DefaultPrivilege, Extension, Legacy, Locale, Migration, State, Wanted
 from .prelude import API_ROLES, check_prelude, prelude_content, prelude_roles
 from .verify import expected
 
@@ -65,8 +65,8 @@ def make_plan(wanted: Wanted, state: State, new_salt: Callable[[], bytes]) -> Pl
         plan.add(prelude_content(wanted))
     for privilege in wanted.default_privileges:
         plan.add(_default_privilege(wanted, privilege, content))
-    if copies:
-        plan.add(_copy(wanted, state))
+    if copies and wanted.legacy is not None:
+        plan.add(_copy(wanted, state, wanted.legacy))
     for item in to_run:
         plan.add(_migration(wanted, state, item))
     for item in to_adopt:
@@ -145,9 +145,7 @@ def _without_old_copy(wanted: Wanted, state: State, plan: Plan) -> State:
     return replace(state, database=None, content=Content(), sessions=())
 
 
-def _copy(wanted: Wanted, state: State) -> Change:
-    legacy = wanted.legacy
-    assert legacy is not None
+def _copy(wanted: Wanted, state: State, legacy: Legacy) -> Change:
     selection = state.legacy.selection
     things = sorted(thing.label for thing in selection.things.values() if is_copied_by_name(thing))
     return Change(
