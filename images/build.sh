@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Builds the images of this folder that are missing or whose files have changed, each as soon as the ones it stands on
-# are there. A folder with a Dockerfile is an image; its name is the line in the file TAG.
+# are there. A folder with a Dockerfile is an image; its name is the line in the file TAG. One with a file GROUP is built
+# only where it or its group is asked for.
 #
-#   images/build.sh [--force] [<tag>...]     without a tag: all of them; --force builds them again
+#   images/build.sh [--force] [<tag or group>...]     without one: all that have no group; --force builds them again
 set -euo pipefail
 shopt -s nullglob extglob
 
@@ -13,8 +14,9 @@ source "$images/../scripts/lib.sh"
 # They need nothing but Debian packages and are the ground of all others.
 declare -A suite_of=([bulkhead/debian:bookworm]=bookworm [bulkhead/debian:trixie]=trixie)
 
-declare -A folder_of parents_of hash_of have state began_at tag_of_pid
+declare -A folder_of group_of parents_of hash_of have state began_at tag_of_pid
 tags=()
+chosen=()
 logs="$BULKHEAD_CACHE/logs"
 
 force=no
@@ -26,7 +28,7 @@ fi
 # --- what there is -------------------------------------------------------------------------------------------------
 
 find_images() {
-  local file folder tag word words
+  local file folder tag group word words
   # Debian 12 first: more stands on it, and the longest build.
   tags=(bulkhead/debian:bookworm bulkhead/debian:trixie)
   for tag in "${tags[@]}"; do parents_of[$tag]=""; done
@@ -37,6 +39,10 @@ find_images() {
     [[ -z ${folder_of[$tag]:-} ]] || die "$tag is claimed by $folder and by ${folder_of[$tag]}"
     tags+=("$tag")
     folder_of[$tag]="$folder"
+    if [[ -f $folder/GROUP ]]; then
+      read -r group <"$folder/GROUP" || true
+      group_of[$tag]="$group"
+    fi
     parents_of[$tag]=""
     while read -r -a words; do
       [[ ${words[0]:-} == FROM || ${words[0]:-} == COPY ]] || continue
@@ -59,6 +65,21 @@ read_files() {
     if [[ -x $images/$file ]]; then sum+=" x"; fi
     lines_of[$folder]+="$sum ${file#*/}"$'\n'
   done < <(cd "$images" && find . -mindepth 2 -type f -not -path '*/__pycache__/*' -printf '%P\0' | sort -z | xargs -0 sha256sum)
+}
+
+# Without an argument: the images of no group.
+choose() {
+  local name tag found
+  for name in "${@:-}"; do
+    found=no
+    for tag in "${tags[@]}"; do
+      if [[ $tag == "$name" || ${group_of[$tag]:-} == "$name" ]]; then
+        chosen+=("$tag")
+        found=yes
+      fi
+    done
+    [[ $found == yes ]] || die "no folder here builds $name"
+  done
 }
 
 uses_shared() {
@@ -96,6 +117,24 @@ read_engine() {
 
 # --- building ------------------------------------------------------------------------------------------------------
 
+# Python packages are fetched here, where pip knows the way to an index and whom to trust; so none of that is in an image.
+# Wheels only, for they are for the image's Python, and this machine's may be another. uv takes a tenth of pip's time.
+fetch_packages() {
+  local tag="$1" context="$2" bin="$BULKHEAD_CACHE/venv/bin" pip_index options
+  [[ ${parents_of[$tag]} =~ bulkhead/python:([0-9.]+) ]] || die "$tag has a requirements.txt, but no bulkhead/python"
+  [[ -x $bin/pip ]] || die "there is no $bin/pip; 'scripts/bootstrap.sh venv' makes it"
+  options=(--target "$context/packages" --python-version "${BASH_REMATCH[1]}" --only-binary ":all:" --no-deps --no-compile)
+  options+=(--quiet --requirement "$context/requirements.txt")
+  # uv doesn't read pip's configuration; the one setting that decides where packages come from is handed on.
+  pip_index="$("$bin/pip" config get global.index-url 2>/dev/null || true)"
+  if ! UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$pip_index}" "$bin/uv" pip install --python "$bin/python" "${options[@]}"; then
+    rm -rf "$context/packages"
+    "$bin/pip" install "${options[@]}"
+  fi
+  # Their first lines name this machine's Python.
+  rm -rf "$context/packages/bin"
+}
+
 build_one() {
   local tag="$1" folder context
   if [[ -n ${suite_of[$tag]:-} ]]; then
@@ -106,6 +145,7 @@ build_one() {
   mkdir -p "$context"
   cp -r "$folder/." "$context/"
   if uses_shared "$folder"; then cp -r "$images/shared" "$context/shared"; fi
+  if [[ -f $folder/requirements.txt ]]; then fetch_packages "$tag" "$context"; fi
   # The classic builder finds local bases without a registry and needs no plugin. --force-rm: a failed step
   # leaves no container behind.
   DOCKER_BUILDKIT=0 exec docker build --force-rm --network bridge --tag "$tag" \
@@ -195,12 +235,8 @@ flock "$lock"
 
 find_images
 read_files
-if (($#)); then chosen=("$@"); else chosen=("${tags[@]}"); fi
-
-for tag in "${chosen[@]}"; do
-  [[ -n ${folder_of[$tag]:-}${suite_of[$tag]:-} ]] || die "no folder here builds $tag"
-  find_hash "$tag"
-done
+choose "$@"
+for tag in "${chosen[@]}"; do find_hash "$tag"; done
 read_engine
 
 # What was asked for and what that stands on, which is exactly what has got a hash.
