@@ -90,6 +90,13 @@ SELECT e.oid::bigint AS oid, e.extname::text AS name, n.nspname::text AS schema,
 # Automatic and internal dependencies, and the two of partitions (pg_depend.deptype).
 _PART = frozenset("aiPS")
 
+# Who owns the database, or may make roles, owns things of everybody's.
+_COMMON_OWNERS = """
+SELECT r.rolname::text AS name FROM pg_catalog.pg_roles r
+ WHERE r.rolsuper OR r.rolcreaterole
+    OR r.oid = (SELECT datdba FROM pg_catalog.pg_database WHERE datname = current_database())
+"""
+
 TABLE_KINDS = ("r", "p")
 RELATION_KINDS = ("r", "p", "v", "m", "f")
 
@@ -153,6 +160,7 @@ class Catalogue:
         extension_of: the extension that an object belongs to, by its name.
         extensions: the schema of each extension.
         extension_functions: the extension that brings functions of a name.
+        common_owners: roles that own things of everybody's: superusers, the owner of the database.
     """
 
     things: Mapping[Node, Thing]
@@ -162,6 +170,7 @@ class Catalogue:
     extension_of: Mapping[Node, str] = field(default_factory=dict)
     extensions: Mapping[str, str] = field(default_factory=dict)
     extension_functions: Mapping[str, str] = field(default_factory=dict)
+    common_owners: FrozenSet[str] = frozenset()
 
     def of_schema(self, schema: str) -> List[Thing]:
         """Return the objects of one schema."""
@@ -212,6 +221,7 @@ def read_catalogue(reader: Reader, database: str = "") -> Catalogue:
         extension_of,
         {row["name"]: row["schema"] for row in extensions.values()},
         {name: row["name"] for row in extensions.values() for name in row["functions"]},
+        frozenset(row["name"] for row in reader.rows(Sql(_COMMON_OWNERS, database=database))),
     )
 
 

@@ -288,14 +288,18 @@ class _Selector:
         return [thing for thing in self.catalogue.things.values() if thing.is_relation and thing.node in self.selected]
 
     def _take_whole_schemas(self) -> None:
+        owners = {thing.owner for thing in self._selected_relations()}
         for name in self._whole_schemas():
             for thing in self.catalogue.of_schema(name):
-                if thing.node[0] not in _OF_RELATION:
+                if thing.node[0] not in _OF_RELATION and thing.owner in owners and not self._is_of_events(thing):
                     self._add(thing.node)
 
+    def _is_of_events(self, thing: Thing) -> bool:
+        """Whether it is the function of an event trigger: that is the whole database's."""
+        return any(node[0] == "pg_event_trigger" for node in self.catalogue.needed_by.get(thing.node, ()))
+
     def _take_whole_owners(self) -> None:
-        owners = {thing.owner for thing in self._selected_relations()}
-        for owner in owners:
+        for owner in {thing.owner for thing in self._selected_relations()} - self.catalogue.common_owners:
             owned = [thing for thing in self.catalogue.things.values() if thing.owner == owner]
             if all(thing.node in self.selected for thing in owned if thing.is_table):
                 for thing in owned:
