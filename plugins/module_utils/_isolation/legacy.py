@@ -105,9 +105,7 @@ def _movable(selection: Selection) -> List[Thing]:
 
     Functions first: their identity names the types of their arguments, which may move as well.
     """
-    things = [
-        thing for thing in selection.things.values() if _command(thing) and thing.node not in selection.owned_sequences
-    ]
+    things = [thing for thing in selection.own() if _command(thing) and thing.node not in selection.owned_sequences]
     return sorted(things, key=lambda thing: (thing.node[0] != "pg_proc", thing.is_table, thing.label))
 
 

@@ -88,9 +88,12 @@ class Selection:
         """Return the sequences, by schema and name."""
         return self._sorted(thing for thing in self.things.values() if thing.is_sequence)
 
-    def of(self, catalogue: str) -> List[Thing]:
-        """Return what it holds of one catalogue, by schema and name."""
-        return self._sorted(thing for thing in self.things.values() if thing.node[0] == catalogue)
+    def own(self, catalogue: str = "") -> List[Thing]:
+        """Return what lies beside the tables, of one catalogue or of all: what is elsewhere is only borrowed."""
+        schemas = {thing.schema for thing in self.things.values() if thing.is_table}
+        return self._sorted(
+            thing for thing in self.things.values() if thing.schema in schemas and catalogue in ("", thing.node[0])
+        )
 
     @staticmethod
     def _sorted(things: Iterable[Thing]) -> List[Thing]:

@@ -27,9 +27,9 @@ def expected(wanted: Wanted, state: State) -> Expectation:
     if not expect.columns:
         stated["columns"] = state.legacy.columns
     if not expect.functions:
-        stated["functions"] = tuple(sorted({thing.name for thing in selection.of("pg_proc")}))
+        stated["functions"] = tuple(sorted({thing.name for thing in selection.own("pg_proc")}))
     if not expect.triggers:
-        stated["triggers"] = tuple(sorted({thing.name for thing in selection.of("pg_trigger")}))
+        stated["triggers"] = tuple(sorted({thing.name for thing in selection.own("pg_trigger")}))
     return replace(expect, **stated)
 
 
