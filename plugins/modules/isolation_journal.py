@@ -22,11 +22,21 @@ options:
     required: true
   state:
     description:
+      - V(prepared) says that a phase came to its end, and that the next one goes on.
+      - V(noted) writes down the services of O(project), which are about to be stopped.
       - V(completed) closes what is open; it is not taken back any more.
       - V(undone) takes back what is open. A database that got rows since it was filled is renamed, never dropped.
     type: str
-    choices: [completed, undone]
+    choices: [prepared, noted, completed, undone]
     required: true
+  project:
+    description: With O(state=noted), the Compose project, as the modules for compose files return it.
+    type: dict
+  services:
+    description: With O(state=noted), its services.
+    type: list
+    elements: str
+    default: []
 author:
   - bulkhead.stack authors (@bulkhead-stack)
 """
@@ -45,6 +55,11 @@ open:
   returned: success
   type: int
   sample: 9
+interrupted:
+  description: How many of them a run left that was cut off.
+  returned: success
+  type: int
+  sample: 0
 restored:
   description: What is as it was, with O(state=undone).
   returned: success
@@ -53,6 +68,12 @@ restored:
   sample: ["/srv/archon/.env is as it was"]
 kept:
   description: What was put aside because rows came since.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+set_aside:
+  description: The names under which databases were put aside.
   returned: success
   type: list
   elements: str
@@ -74,7 +95,14 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.hands imp
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError, OutsideError
-from ansible_collections.bulkhead.stack.plugins.module_utils._journal.journal import open_entries, undo
+from ansible_collections.bulkhead.stack.plugins.module_utils._journal.journal import (
+    containers_entry,
+    interrupted_entries,
+    open_entries,
+    undo,
+)
+
+_WORDS = {"prepared": "prepared", "noted": "open", "completed": "closed", "undone": "taken back"}
 
 
 def take_back(options: Dict[str, Any], entries: List[Dict[str, Any]]) -> Dict[str, List[str]]:
@@ -97,30 +125,59 @@ def take_back(options: Dict[str, Any], entries: List[Dict[str, Any]]) -> Dict[st
     return report
 
 
+def stopping(project: Dict[str, Any], services: List[str]) -> Dict[str, Any]:
+    """Return the entry for services that are about to be stopped."""
+    return containers_entry(
+        project["name"], project["directory"], project["files"], project["env_files"], services, False
+    )
+
+
+def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
+    """Read the journal, and add to it or take back what it holds; return the module's result."""
+    state, journal = options["state"], options["journal"]
+    entries = files.read_json_lines(journal)
+    cut_off = interrupted_entries(entries)
+    concerned = open_entries(entries)
+    report: Dict[str, List[str]] = {"restored": [], "kept": [], "set_aside": [], "left": []}
+    if not check_mode:
+        if state == "noted":
+            files.append_json_line(journal, stopping(options["project"], options["services"]))
+        elif state == "prepared":
+            if cut_off:
+                files.append_json_line(journal, {"kind": state})
+        elif concerned:
+            if state == "undone":
+                report = take_back(options, concerned)
+            files.append_json_line(journal, {"kind": state})
+    diff = {"before": "%d open entries\n" % len(concerned), "after": "all %s\n" % _WORDS[state]} if concerned else {}
+    # Keeping the journal is bookkeeping: nothing that a user knows of is different afterwards.
+    return dict(
+        report,
+        changed=bool(concerned) and state == "undone",
+        open=len(concerned),
+        interrupted=len(cut_off),
+        diff=diff if state in ("completed", "undone") else {},
+    )
+
+
 def main() -> None:
     """Wire options, adapters and domain."""
     module = AnsibleModule(
         {
             **CONNECTION_SPEC,
             "journal": {"type": "path", "required": True},
-            "state": {"type": "str", "choices": ["completed", "undone"], "required": True},
+            "state": {"type": "str", "choices": list(_WORDS), "required": True},
+            "project": {"type": "dict"},
+            "services": {"type": "list", "elements": "str", "default": []},
         },
+        required_if=[("state", "noted", ("project", "services"))],
         supports_check_mode=True,
     )
-    state, journal = module.params["state"], module.params["journal"]
-    report: Dict[str, List[str]] = {"restored": [], "kept": [], "left": []}
     try:
-        entries = open_entries(files.read_json_lines(journal))
-        if entries and not module.check_mode:
-            if state == "undone":
-                report = take_back(module.params, entries)
-            files.append_json_line(journal, {"kind": state})
+        result = run(module.params, module.check_mode)
     except BulkheadError as error:
         module.fail_json(**error.result())
-    word = "closed" if state == "completed" else "taken back"
-    diff = {"before": "%d open entries\n" % len(entries), "after": "all %s\n" % word} if entries else {}
-    # Closing a journal is bookkeeping: nothing that a user knows of is different afterwards.
-    module.exit_json(changed=bool(entries) and state == "undone", open=len(entries), diff=diff, **report)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -70,16 +70,16 @@ def sql(project: Any, database: str, statement: str) -> str:
 def test_it_gets_a_database_of_its_own_or_stays(make_project: Any, forbidden: str) -> None:
     project = make_project(stack=STACK.replace("IMAGE", IMAGE).replace("FORBIDDEN", forbidden))
     before, old = project.files[0].read_text(), project.inspect("n8n")
-    checked = project.play("isolate", platform(project), "--check", "--diff")
+    checked = project.play("site", platform(project), "--check", "--diff")
     assert checked.returncode == 0, checked.stdout
     assert project.files[0].read_text() == before
     assert sql(project, "postgres", "SELECT count(*) FROM pg_database WHERE datname = 'n8n_db'") == "0"
 
-    done = project.play("isolate", platform(project), "-e", "database_isolation_wait_timeout=20", "--diff")
+    done = project.play("site", platform(project), "-e", "database_switch_wait_timeout=20", "--diff")
     secret = project.folder / "state" / "secrets" / "n8n_db.password"
     if forbidden == "n8n_db":
         assert done.returncode != 0
-        assert "Back as before" in done.stdout
+        assert "are where they were" in done.stdout
         assert project.files[0].read_text() == before
         assert project.inspect("n8n")["State"]["Health"]["Status"] == "healthy"
         assert sql(project, "postgres", "SELECT count(*) FROM pg_database WHERE datname = 'n8n_db'") == "0"
@@ -96,7 +96,7 @@ def test_it_gets_a_database_of_its_own_or_stays(make_project: Any, forbidden: st
     assert new["State"]["Health"]["Status"] == "healthy"
     assert sql(project, "n8n_db", "SELECT tableowner FROM pg_tables WHERE tablename = 'seen'") == "n8n"
 
-    again = project.play("isolate", platform(project))
+    again = project.play("site", platform(project))
     assert again.returncode == 0, again.stdout
     assert "changed=0" in again.stdout
     assert project.inspect("n8n")["Id"] == new["Id"]
@@ -113,9 +113,9 @@ def test_its_rows_move_with_it(make_project: Any) -> None:
     )
     described = platform(project)
     described["databases"]["n8n_db"].update(data="copy", legacy={"database": "postgres", "schemas": ["n8n"]})
-    checked = project.play("isolate", described, "--check", "--diff")
+    checked = project.play("site", described, "--check", "--diff")
     assert checked.returncode == 0, checked.stdout
-    done = project.play("isolate", described)
+    done = project.play("site", described)
     assert done.returncode == 0, done.stdout
     assert "down for" in done.stdout
     assert (
@@ -124,6 +124,6 @@ def test_its_rows_move_with_it(make_project: Any) -> None:
     assert sql(project, "n8n_db", "SELECT state FROM bulkhead.fill ORDER BY number DESC LIMIT 1") == "final"
     assert "DB_POSTGRESDB_DATABASE=n8n_db" in project.inspect("n8n")["Config"]["Env"]
     assert project.inspect("n8n")["State"]["Health"]["Status"] == "healthy"
-    again = project.play("isolate", described)
+    again = project.play("site", described)
     assert again.returncode == 0, again.stdout
     assert "changed=0" in again.stdout

@@ -50,16 +50,7 @@ def write_change(change: FileChange, journal: Optional[str] = None, backup: bool
 
 
 def journal_change(change: FileChange, journal: str) -> None:
-    """Write down what a file held, so that it can be put back."""
-    stored = None
-    if change.before is not None:
-        digest = sha256(change.before)
-        folder = os.path.join(os.path.dirname(os.path.abspath(journal)), "files")
-        make_private_folder(folder)
-        stored = os.path.join(folder, digest)
-        held = read_bytes_or_none(stored)
-        if held != change.before:
-            write_atomically(stored, change.before, held, 0o600)
+    """Write down what a file held and will hold, so that the edit can be taken back, by others' edits too."""
     append_json_line(
         os.path.abspath(journal),
         {
@@ -68,9 +59,23 @@ def journal_change(change: FileChange, journal: str) -> None:
             "path": os.path.realpath(change.path),
             "before_sha256": None if change.before is None else sha256(change.before),
             "after_sha256": None if change.after is None else sha256(change.after),
-            "backup": stored,
+            "backup": _store(change.before, journal),
+            "after_backup": _store(change.after, journal),
         },
     )
+
+
+def _store(content: Optional[bytes], journal: str) -> Optional[str]:
+    """Keep a file's content beside the journal, privately; return where."""
+    if content is None:
+        return None
+    folder = os.path.join(os.path.dirname(os.path.abspath(journal)), "files")
+    make_private_folder(folder)
+    stored = os.path.join(folder, sha256(content))
+    held = read_bytes_or_none(stored)
+    if held != content:
+        write_atomically(stored, content, held, 0o600)
+    return stored
 
 
 def _remove(change: FileChange) -> None:

@@ -6,6 +6,7 @@
 Commands are lists and never see a TTY: one corrupts a binary stream.
 """
 
+import calendar
 import contextlib
 import io
 import os
@@ -15,7 +16,7 @@ import tarfile
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .._core.errors import InputError, OutsideError, StateError
 from .._core.text import nearest
@@ -148,6 +149,26 @@ class Docker:
             for item in listed
         ]
 
+    def log_since_start(self, container: str) -> Iterator[bytes]:
+        """Yield the lines that a container has written since it was last started, those of both streams, as they are.
+
+        Raises:
+            StateError: there is no such container.
+        """
+        started = str(self.inspect(container)["State"].get("StartedAt", "")).rstrip("Z").encode("ascii")
+        rest = b""
+        try:
+            # Its own timestamps tell to the nanosecond what the API's ``since`` tells to the second.
+            seconds = calendar.timegm(time.strptime(started[:19].decode("ascii"), "%Y-%m-%dT%H:%M:%S"))
+            for chunk in self._api.logs(container, stream=True, timestamps=True, since=max(0, seconds)):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    written, text = line.split(b" ", 1) if b" " in line else (line, b"")
+                    if written.rstrip(b"Z").ljust(29, b"0") >= started.ljust(29, b"0"):
+                        yield text
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError("The log of %s can't be read: %s." % (container, error)) from error
+
     def remove_containers(self, labels: Sequence[str]) -> List[str]:
         """Remove the containers that carry all of these labels, running or not; return their names."""
         if not labels:
@@ -162,6 +183,13 @@ class Docker:
                 raise OutsideError("Container %s can't be removed: %s." % (item["names"], error)) from error
             removed.extend(item["names"])
         return removed
+
+    def remove_container(self, container: str) -> None:
+        """Remove a container that is stopped, with those of its volumes that have no name."""
+        try:
+            self._api.remove_container(container, v=True)
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError("Container %s can't be removed: %s." % (container, error)) from error
 
     def run(
         self,

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .._core.errors import ConflictError, OutsideError
+from .._core.replace import without_edit
 from .._core.sql import Sql, quoted_name
 from .._isolation.read import qualified
 from .compose_cli import ComposeCli, Project
@@ -88,9 +89,7 @@ class HostHands:
         if current is None or sha256(current) == entry.get("before_sha256"):
             return "%s is as it was" % path
         if sha256(current) != entry["after_sha256"]:
-            raise ConflictError(
-                "someone else has changed it since", "Its old content is kept in %s." % entry.get("backup")
-            )
+            return self._restore_lines(entry, current)
         if entry.get("backup"):
             write_atomically(path, read_bytes(entry["backup"]), current)
             return "%s is as it was" % path
@@ -99,6 +98,18 @@ class HostHands:
         except OSError as error:
             raise OutsideError("it can't be removed: %s" % error.strerror) from error
         return "%s is removed again" % path
+
+    @staticmethod
+    def _restore_lines(entry: Dict[str, Any], current: bytes) -> str:
+        """Take our edit out of a file that someone else has edited since, elsewhere in it."""
+        path, backup, after = entry["path"], entry.get("backup"), entry.get("after_backup")
+        without = None
+        if backup and after:
+            without = without_edit(read_bytes(backup), read_bytes(after), current)
+        if without is None:
+            raise ConflictError("someone else has changed it since", "Its old content is kept in %s." % backup)
+        write_atomically(path, without, current)
+        return "%s is without our edit; what others changed in it stays" % path
 
     def bring_up(self, entry: Dict[str, Any]) -> str:
         """Give services containers from their files as they are now; remove those that weren't there before."""

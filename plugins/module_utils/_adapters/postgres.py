@@ -351,6 +351,20 @@ class Postgres:
         finally:
             connection.close()
 
+    def copy_rows(self, source: "Transaction", query: Sql, target: "Transaction", into: Sql) -> int:
+        """Stream what a transaction's COPY gives into another's table; return the number of rows."""
+        for transaction in (source, target):
+            table_copy.prepare(transaction.connection)
+        texts = [
+            compose(statement).as_string(transaction.connection)
+            for statement, transaction in ((query, source), (into, target))
+        ]
+        try:
+            with target.connection.cursor() as cursor:
+                return table_copy.pipe(source.connection, texts[0], cursor, texts[1], lambda size: None)[0]
+        except psycopg2.Error as error:
+            raise _statement_error(error, into) from error
+
     def digest_table(self, database: str, table: CopyTable) -> Digest:
         """Return what a table holds: rows, bytes, and the checksum of its COPY stream."""
         connection = self.connect(database)

@@ -9,7 +9,7 @@ import hashlib
 import io
 import os
 import threading
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Optional, Tuple
 
 from .._core.errors import OutsideError
 from .._isolation.copying import CopyTable, Digest
@@ -70,15 +70,14 @@ def prepare(connection: Any) -> None:
         cursor.execute("SELECT pg_catalog.set_config('client_encoding', current_setting('server_encoding'), false)")
 
 
-def copy_table(source: Any, target: Any, table: CopyTable, progress: Callable[[int], None]) -> Digest:
-    """Stream a table's rows from one connection into another, in one transaction of the target's.
+def pipe(source: Any, query: str, cursor: Any, statement: str, progress: Callable[[int], None]) -> Tuple[int, _Hash]:
+    """Stream what one connection's COPY gives into another's; return the number of rows, and what went through.
 
     Arguments:
-        source, target: connections, both prepared.
-        progress: is told how many bytes have come so far.
+        cursor: of the target's connection, in a transaction of the caller's.
 
     Raises:
-        OutsideError: either end failed; the target's table is empty then.
+        psycopg2.Error, OSError, ValueError, OutsideError: either end failed; the caller rolls back.
     """
     reading, writing = os.pipe()
     # Larger than the default of 64 KiB: fewer changes between the two.
@@ -89,9 +88,9 @@ def copy_table(source: Any, target: Any, table: CopyTable, progress: Callable[[i
 
     def send() -> None:
         try:
-            with os.fdopen(writing, "wb", buffering=_CHUNK) as stream, source.cursor() as cursor:
-                cursor.copy_expert(_statement(table, "TO STDOUT", source), stream, size=_CHUNK)
-                rows[0] = cursor.rowcount
+            with os.fdopen(writing, "wb", buffering=_CHUNK) as stream, source.cursor() as sending:
+                sending.copy_expert(query, stream, size=_CHUNK)
+                rows[0] = sending.rowcount
         except BrokenPipeError:
             # The other end says why.
             return
@@ -101,25 +100,43 @@ def copy_table(source: Any, target: Any, table: CopyTable, progress: Callable[[i
     sender = threading.Thread(target=send, daemon=True)
     sender.start()
     stream = _Reading(reading, failed, progress)
-    error: Optional[Exception] = None
+    try:
+        cursor.copy_expert(statement, stream, size=_CHUNK)
+        received = int(cursor.rowcount)
+    finally:
+        os.close(reading)
+        sender.join()
+        if failed:
+            raise failed[0]
+    if received != rows[0]:
+        raise OutsideError("%d rows were sent and %d came." % (rows[0], received))
+    return received, stream.hash
+
+
+def copy_table(source: Any, target: Any, table: CopyTable, progress: Callable[[int], None]) -> Digest:
+    """Stream a table's rows from one connection into another, in one transaction of the target's.
+
+    Arguments:
+        source, target: connections, both prepared.
+        progress: is told how many bytes have come so far.
+
+    Raises:
+        OutsideError: either end failed; the target's table is empty then.
+    """
     try:
         with target, target.cursor() as cursor:
             # Emptied in the transaction that fills it, so that its rows needn't be written twice (COPY, "FREEZE").
             cursor.execute(pg_sql.SQL("TRUNCATE ONLY {}").format(pg_sql.Identifier(table.schema, table.name)))
-            cursor.copy_expert(_statement(table, "FROM STDIN", target, ", FREEZE"), stream, size=_CHUNK)
-            received = cursor.rowcount
-            if failed:
-                raise failed[0]
-    except (psycopg2.Error, OSError, ValueError) as caught:
-        error = caught
-    finally:
-        os.close(reading)
-        sender.join()
-    if error is not None or failed:
-        raise _copy_error(table, failed[0] if failed else error) from (failed[0] if failed else error)
-    if received != rows[0]:
-        raise OutsideError("Of table %s %d rows were sent and %d came." % (table.label, rows[0], received))
-    return Digest(received, stream.hash.size, stream.hash.sha256.hexdigest())
+            rows, seen = pipe(
+                source,
+                _statement(table, "TO STDOUT", source),
+                cursor,
+                _statement(table, "FROM STDIN", target, ", FREEZE"),
+                progress,
+            )
+    except (psycopg2.Error, OSError, ValueError, OutsideError) as error:
+        raise _copy_error(table, error) from error
+    return Digest(rows, seen.size, seen.sha256.hexdigest())
 
 
 def digest_table(connection: Any, table: CopyTable) -> Digest:

@@ -20,7 +20,8 @@ from typing import Any, Dict, Iterable, List, Mapping, Protocol, Sequence
 from .._core.errors import BulkheadError
 from .._core.sql import Sql
 
-CLOSING = ("completed", "undone")
+CLOSING = ("completed", "undone", "rolled_back")
+_MARKERS = CLOSING + ("prepared", "taken_back")
 
 Entry = Dict[str, Any]
 
@@ -89,26 +90,40 @@ def gateway_entry(container: str) -> Entry:
 
 def open_entries(entries: Sequence[Entry]) -> List[Entry]:
     """Return what is not closed yet, oldest first."""
+    return _after(entries, CLOSING)
+
+
+def interrupted_entries(entries: Sequence[Entry]) -> List[Entry]:
+    """Return what a run left that neither came to its end nor took itself back, oldest first."""
+    return _after(entries, CLOSING + ("prepared",))
+
+
+def completed_entries(entries: Sequence[Entry]) -> List[Entry]:
+    """Return what completed runs did that wasn't taken back by any later one, oldest first."""
+    return [] if open_entries(entries) else _after(entries, ("undone", "rolled_back"))
+
+
+def _after(entries: Sequence[Entry], markers: Sequence[str]) -> List[Entry]:
     start = 0
     for index, entry in enumerate(entries):
-        if entry.get("kind") in CLOSING:
+        if entry.get("kind") in markers:
             start = index + 1
     taken_back = {identifier for entry in entries[start:] for identifier in entry.get("ids") or ()}
     return [
         entry
         for entry in entries[start:]
-        if entry.get("kind") != "taken_back" and entry.get("id", object()) not in taken_back
+        if entry.get("kind") not in _MARKERS and entry.get("id", object()) not in taken_back
     ]
 
 
 def undo(entries: Sequence[Entry], hands: Hands) -> Dict[str, List[str]]:
     """Take open entries back, the newest first.
 
-    Returns ``restored`` (what is as it was), ``kept`` (what was put aside because rows came since) and ``left`` (what
-    could not
-    be taken back, with the reason): one failure doesn't keep the others from being tried.
+    Returns ``restored`` (what is as it was), ``kept`` (what was put aside because rows came since), ``set_aside`` (the
+    names of such databases) and ``left`` (what could not be taken back, with the reason): one failure doesn't keep the
+    others from being tried.
     """
-    report: Dict[str, List[str]] = {"restored": [], "kept": [], "left": []}
+    report: Dict[str, List[str]] = {"restored": [], "kept": [], "set_aside": [], "left": []}
     aside = _set_aside(entries, hands, report)
     for entry in reversed(entries):
         kind = entry.get("kind")
@@ -141,6 +156,7 @@ def _set_aside(entries: Sequence[Entry], hands: Hands, report: Dict[str, List[st
                 continue
             name = hands.set_aside(database)
             aside[database] = entry
+            report["set_aside"].append(name)
             report["kept"].append("database %s, which got rows since it was filled, is kept as %s" % (database, name))
             if entry["existed"]:
                 hands.execute(

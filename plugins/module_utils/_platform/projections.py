@@ -13,11 +13,16 @@ Thing = Dict[str, Any]
 
 
 def project(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return ``dns``, ``isolate``, ``postgrest``, ``backup`` and ``audit``, with paths resolved."""
+    """Return what each phase has to do, by its name, with paths resolved."""
+    isolate = _isolate(platform, profiles)
+    postgrest = _postgrest(platform)
     return {
         "dns": _dns(platform),
-        "isolate": _isolate(platform, profiles),
-        "postgrest": _postgrest(platform, profiles),
+        "isolate": isolate,
+        "access": _access(platform),
+        "postgrest": postgrest,
+        "switch": _switch(platform, profiles, isolate, postgrest),
+        "kept": _kept(platform),
         "backup": _backup(platform),
         "audit": _audit(platform, profiles),
     }
@@ -184,7 +189,9 @@ def _isolate(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List[T
                 platform["state_dir"], "secrets", key + ".password"
             )
         if database.get("legacy"):
-            options["legacy"] = {field: value for field, value in database["legacy"].items() if value is not None}
+            options["legacy"] = {
+                field: value for field, value in database["legacy"].items() if value is not None and field != "keep_for"
+            }
         result.append(
             {
                 "key": key,
@@ -192,7 +199,9 @@ def _isolate(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List[T
                 "journal": options["journal"],
                 "connection": connection(platform, database["cluster"]),
                 "safety": _safety(platform, key, database),
-                "switches": _repoint(platform, key, options, profiles),
+                "switched": bool(_users(platform, key, profiles)),
+                # While services write, a copy is a rehearsal; the phase switch takes the one that counts.
+                "rehearsal": database["data"] == "copy" and bool(_users(platform, key, profiles)),
             }
         )
     return result
@@ -203,37 +212,6 @@ def _located(home: Optional[Thing], migration: Any) -> Any:
     if isinstance(migration, str):
         return _resolve(home, migration) if home else migration
     return dict(migration, path=_located(home, migration["path"]))
-
-
-def _repoint(platform: Mapping[str, Any], key: str, options: Thing, profiles: Mapping[str, Any]) -> List[Thing]:
-    """Return, for each compose project and program, what its services' variables are to say of this database."""
-    users = {
-        name: item
-        for name, item in platform["services"].items()
-        if item.get("database") == key and item.get("repoint") and repointing_variables(profiles, item)
-    }
-    result: List[Thing] = []
-    for group in _by_project(users):
-        programs: Dict[str, Dict[str, Thing]] = {}
-        for name, item in group.items():
-            programs.setdefault(str(item["profile"]), {})[name] = item
-        for named in programs.values():
-            first = next(iter(named.values()))
-            variables = repointing_variables(profiles, first) or {}
-            switch: Thing = {
-                "compose": _compose(first),
-                "services": [_service_name(name, item) for name, item in named.items()],
-                "variables": {variables["name"]: options["database"], variables["user"]: options["owner"]},
-                "variables_from": {},
-                "profiles": first.get("profiles") or [],
-                "health": [item["health_url"] for item in named.values() if item.get("health_url")],
-            }
-            if options.get("owner_password"):
-                switch["variables"][variables["password"]] = options["owner_password"]
-            else:
-                switch["variables_from"][variables["password"]] = options["owner_password_file"]
-            result.append(switch)
-    return result
 
 
 def _safety(platform: Mapping[str, Any], key: str, database: Thing) -> List[Thing]:
@@ -254,11 +232,29 @@ def _safety(platform: Mapping[str, Any], key: str, database: Thing) -> List[Thin
     return dumps
 
 
-def _postgrest(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List[Thing]:
+def _access(platform: Mapping[str, Any]) -> List[Thing]:
+    """Return, for each cluster, the databases that are listed but stay as they are: who may connect to them."""
+    result = []
+    for name in platform["clusters"]:
+        databases = {
+            database_name(platform, key): item.get("connect_roles") or []
+            for key, item in platform["databases"].items()
+            if item["cluster"] == name and item["restrict_connect"] and not item.get("owner")
+        }
+        if databases:
+            options = dict(
+                connection(platform, name),
+                databases=[{"name": item, "connect_roles": roles} for item, roles in databases.items()],
+                journal=posixpath.join(platform["state_dir"], "journal", "access-%s.jsonl" % name),
+            )
+            result.append({"cluster": name, "options": options})
+    return result
+
+
+def _postgrest(platform: Mapping[str, Any]) -> List[Thing]:
     result = []
     for name, instance in platform["postgrest"].items():
-        users = {key: item for key, item in platform["services"].items() if item.get("postgrest") == name}
-        if not users:
+        if not any(item.get("postgrest") == name for item in platform["services"].values()):
             continue
         database = platform["databases"][instance["database"]]
         config: Thing = dict(
@@ -267,48 +263,207 @@ def _postgrest(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List
             mode=instance["mode"],
             database=database_name(platform, instance["database"]),
             settings=instance.get("settings") or {},
-            container_name=instance.get("container") or instance["service"],
         )
         if instance.get("extends"):
             config["extends"] = instance["extends"]
+            config["container_name"] = instance.get("container") or instance["service"]
             # The instance that it is based on serves schemas which a service's own database hasn't (Supabase: storage).
             if not {"db-schemas", "PGRST_DB_SCHEMAS"} & set(config["settings"]):
                 config["settings"] = dict(config["settings"], **{"db-schemas": "public"})
         if instance.get("files") and instance["mode"] == "override":
             config["override_path"] = config["files"][-1]
-        entry: Thing = {
-            "name": name,
-            "key": instance["database"],
-            "config": config,
-            "connection": connection(platform, database["cluster"]),
-            "journal": journal_path(platform, instance["database"]),
-            "probe": _probe(instance),
-            "gateway": _gateway(instance),
-            "switches": _switches(instance, users, profiles),
-            "health": [
-                {"name": key, "url": item["health_url"]} for key, item in users.items() if item.get("health_url")
-            ],
-            "isolation": next(
-                (item["options"] for item in _isolate(platform, profiles) if item["key"] == instance["database"]), None
-            ),
-        }
-        result.append(entry)
+        journal = journal_path(platform, instance["database"])
+        result.append(
+            {
+                "name": name,
+                "key": instance["database"],
+                "cluster": database["cluster"],
+                "config": dict(config, journal=journal),
+                "connection": connection(platform, database["cluster"]),
+                "journal": journal,
+                "probe": _probe(platform, instance),
+                "gateway": _gateway(instance, journal),
+            }
+        )
     return result
 
 
-def _probe(instance: Thing) -> Optional[Thing]:
-    probe = instance.get("probe")
-    if not probe:
-        return None
-    apikey = probe.get("apikey_from")
+def _switch(
+    platform: Mapping[str, Any], profiles: Mapping[str, Any], isolate: List[Thing], postgrest: List[Thing]
+) -> List[Thing]:
+    """Return, for each database, how the services that are to use it get there, and how that is proven."""
+    result = []
+    for key, database in platform["databases"].items():
+        users = _users(platform, key, profiles)
+        if not users:
+            continue
+        options = next((item["options"] for item in isolate if item["key"] == key), None)
+        journal = journal_path(platform, key)
+        settings = _settings(platform, users, options or {}, profiles, journal)
+        moved = {name: item for name, item in users.items() if _is_set(settings, name, item)}
+        result.append(
+            {
+                "key": key,
+                "cluster": database["cluster"],
+                "journal": journal,
+                "connection": connection(platform, database["cluster"]),
+                "isolation": options,
+                "legacy": (options or {}).get("legacy") or {},
+                "copies": options is not None and options["data"] == "copy",
+                "projects": [_project(group) for group in _by_project(moved)],
+                "settings": settings,
+                "edits": [
+                    {"path": _resolve(user, edit["file"]), "edits": [_edit(edit)], "journal": journal}
+                    for user in users.values()
+                    for edit in user.get("edits") or []
+                ],
+                "health": [user["health_url"] for user in users.values() if user.get("health_url")],
+                "ready": [
+                    {"container": _container_name(name, user), "pattern": user["ready_log"]}
+                    for name, user in users.items()
+                    if user.get("ready_log")
+                ],
+                "probes": [item["probe"] for item in postgrest if item["key"] == key and item["probe"]],
+                "archive": _archive(platform, key, database.get("legacy") or {}),
+            }
+        )
+    return result
+
+
+def _users(platform: Mapping[str, Any], key: str, profiles: Mapping[str, Any]) -> Dict[str, Thing]:
+    """Return the services that are to be brought to a database, in the description's order."""
+    instances = {name for name, item in platform["postgrest"].items() if item["database"] == key}
     return {
-        "url": probe["url"],
-        "apikey_file": _resolve(instance, apikey["file"]) if apikey else None,
-        "apikey_variable": apikey["variable"] if apikey else None,
+        name: item
+        for name, item in platform["services"].items()
+        if item.get("postgrest") in instances
+        or (item.get("database") == key and item["repoint"] and repointing_variables(profiles, item))
     }
 
 
-def _gateway(instance: Thing) -> Optional[Thing]:
+def _project(group: Mapping[str, Thing]) -> Thing:
+    """Return what stops and starts the services of one compose project, in order."""
+    first = next(iter(group.values()))
+    folder = _folder(first)
+    return {
+        "compose": _compose(first),
+        "services": [_service_name(name, item) for name, item in group.items()],
+        "profiles": first.get("profiles") or [],
+        "stop": [
+            {"argv": item["stop"], "chdir": folder} for item in reversed(list(group.values())) if item.get("stop")
+        ],
+        "start": [{"argv": item["start"], "chdir": folder} for item in group.values() if item.get("start")],
+    }
+
+
+def _edit(edit: Mapping[str, Any]) -> Thing:
+    return {"before": edit["before"], "after": edit["after"]}
+
+
+def _settings(
+    platform: Mapping[str, Any], users: Mapping[str, Thing], options: Thing, profiles: Mapping[str, Any], journal: str
+) -> List[Thing]:
+    """Return, for each compose project, which services' variables are to hold what, as options of a module."""
+    result: List[Thing] = []
+    for group in _by_project(users):
+        for name, item in group.items():
+            variables, variables_from = _variables(platform, item, options, profiles)
+            same = next((entry for entry in result if _same_setting(entry, item, variables, variables_from)), None)
+            if same is not None:
+                same["services"].append(_service_name(name, item))
+            elif variables or variables_from:
+                result.append(
+                    dict(
+                        _compose(item),
+                        services=[_service_name(name, item)],
+                        variables=variables,
+                        variables_from=variables_from,
+                        journal=journal,
+                    )
+                )
+    return result
+
+
+def _is_set(settings: List[Thing], name: str, item: Thing) -> bool:
+    """Whether any of a service's variables is set: others have no reason to be stopped."""
+    return any(
+        setting["path"] == item["compose_file"] and _service_name(name, item) in setting["services"]
+        for setting in settings
+    )
+
+
+def _same_setting(entry: Thing, item: Thing, variables: Thing, variables_from: Thing) -> bool:
+    compose = _compose(item)
+    return all(entry.get(name) == compose.get(name) for name in ("path", "project_name")) and (
+        (entry["variables"], entry["variables_from"]) == (variables, variables_from)
+    )
+
+
+def _variables(platform: Mapping[str, Any], item: Thing, options: Thing, profiles: Mapping[str, Any]) -> Any:
+    """Return the variables of a service, and those whose value a file holds."""
+    variables: Dict[str, str] = {}
+    variables_from: Dict[str, str] = {}
+    instance = platform["postgrest"].get(item.get("postgrest")) or {}
+    url = (instance.get("gateway") or {}).get("url")
+    reads = (profiles.get(str(item.get("profile"))) or {}).get("rest_url_variable")
+    if url and reads:
+        variables[reads] = url
+    names = repointing_variables(profiles, item) if item["repoint"] else None
+    if names:
+        variables.update({names["name"]: options["database"], names["user"]: options["owner"]})
+        if options.get("owner_password"):
+            variables[names["password"]] = options["owner_password"]
+        else:
+            variables_from[names["password"]] = options["owner_password_file"]
+    return variables, variables_from
+
+
+def _archive(platform: Mapping[str, Any], key: str, legacy: Mapping[str, Any]) -> Optional[Thing]:
+    """Return the entry of the register for the archive of a database's legacy, as options of a module."""
+    if not legacy.get("archive_schema"):
+        return None
+    return {
+        "path": register_path(platform),
+        "kind": "archive",
+        "name": legacy["archive_schema"],
+        "cluster": platform["databases"][key]["cluster"],
+        "database": legacy["database"],
+        "keep_for": "%ds" % legacy["keep_for"],
+        "reason": "what %s held before it moved to %s" % (legacy["database"], database_name(platform, key)),
+    }
+
+
+def register_path(platform: Mapping[str, Any]) -> str:
+    """Return the file that says what is kept until when."""
+    return posixpath.join(platform["state_dir"], "register.jsonl")
+
+
+def _kept(platform: Mapping[str, Any]) -> Thing:
+    return {
+        "register": register_path(platform),
+        "backup_root": platform["backup_root"],
+        "clusters": [{"name": name, "connection": connection(platform, name)} for name in platform["clusters"]],
+    }
+
+
+def _probe(platform: Mapping[str, Any], instance: Thing) -> Optional[Thing]:
+    """Return how an instance is asked, as options of a module."""
+    probe = instance.get("probe")
+    if not probe:
+        return None
+    options = dict(
+        connection(platform, platform["databases"][instance["database"]]["cluster"]),
+        url=probe["url"],
+        database=database_name(platform, instance["database"]),
+        instance=instance.get("container") or instance["service"],
+    )
+    apikey = probe.get("apikey_from")
+    if apikey:
+        options.update(apikey_file=_resolve(instance, apikey["file"]), apikey_variable=apikey["variable"])
+    return options
+
+
+def _gateway(instance: Thing, journal: str) -> Optional[Thing]:
     gateway = instance.get("gateway")
     if not gateway:
         return None
@@ -318,31 +473,8 @@ def _gateway(instance: Thing) -> Optional[Thing]:
         "like": gateway["like"],
         "route": gateway["route"],
         "service": instance["service"],
+        "journal": journal,
     }
-
-
-def _switches(instance: Thing, users: Mapping[str, Thing], profiles: Mapping[str, Any]) -> List[Thing]:
-    """Return, for each compose project and variable, the services in which it is to hold the gateway's new URL."""
-    url = (instance.get("gateway") or {}).get("url")
-    result: List[Thing] = []
-    for group in _by_project(users) if url else []:
-        readers: Dict[str, Dict[str, Thing]] = {}
-        for key, item in group.items():
-            variable = (profiles.get(str(item.get("profile"))) or {}).get("rest_url_variable")
-            if variable:
-                readers.setdefault(variable, {})[key] = item
-        for variable, named in readers.items():
-            first = next(iter(named.values()))
-            names = [_service_name(key, item) for key, item in named.items()]
-            result.append(
-                {
-                    "compose": _compose(first),
-                    "services": names,
-                    "variables": {variable: url},
-                    "profiles": first.get("profiles") or [],
-                }
-            )
-    return result
 
 
 def _backup(platform: Mapping[str, Any]) -> List[Thing]:

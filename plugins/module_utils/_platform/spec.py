@@ -75,6 +75,8 @@ LEGACY = {
     "include": Field("list"),
     "exclude": Field("list"),
     "archive_schema": Field(),
+    # How long an archive is kept, by default: 30 days.
+    "keep_for": Field("duration", default=30 * 86400),
 }
 
 DEFAULT_PRIVILEGE = {
@@ -96,6 +98,7 @@ DATABASE = {
     "owner_password_file": Field(),
     "adopt": Field("bool", default=False),
     "connect_roles": Field("list"),
+    "restrict_connect": Field("bool", default=True),
     "extensions": Field("any"),
     "prelude": Field(choices=("none", "postgrest")),
     "migrations": Field("any"),
@@ -121,6 +124,13 @@ NETWORK = {
     "aliases": Field("list"),
 }
 
+# An edit of a file of the service's authors, such as a launcher that names the database.
+EDIT = {
+    "file": Field(required=True),
+    "before": Field(required=True),
+    "after": Field(required=True),
+}
+
 SERVICE = {
     "profile": Field(),
     "container": Field(),
@@ -140,6 +150,8 @@ SERVICE = {
     "ready_log": Field(),
     "start": Field("list"),
     "stop": Field("list"),
+    "edits": Field("list", fields=EDIT),
+    "database_variables": Field("dict"),
 }
 
 GATEWAY = {

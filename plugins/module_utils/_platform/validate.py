@@ -48,7 +48,8 @@ def _with_profiles(description: Any, profiles: Mapping[str, Any]) -> Any:
         profile = profiles.get(str(service.get("profile"))) if isinstance(service, dict) else None
         if not isinstance(profile, dict):
             continue
-        complete_services[name] = dict(profile.get("service") or {}, **service)
+        own = (profile.get("services") or {}).get(service.get("service") or name) or {}
+        complete_services[name] = {**(profile.get("service") or {}), **own, **service}
         database = filled.get(service.get("database"))
         # Only a database that is to be isolated is filled in: one that merely is backed up has no owner named.
         if isinstance(database, dict) and database.get("owner"):
@@ -169,8 +170,8 @@ def _check_repoint(
     if repointing_variables(profiles, service) is None:
         known = ", ".join(sorted(item for item in profiles if repointing_variables(profiles, {"profile": item})))
         mistakes.append(
-            "%s: needs a profile that says which variables hold database, user and password; those are: %s."
-            % (where, known or "none")
+            "%s: needs database_variables that say which variables hold name, user and password of the database, or a"
+            " profile that does; those are: %s." % (where, known or "none")
         )
 
 
@@ -179,7 +180,8 @@ def repointing_variables(profiles: Mapping[str, Any], service: Mapping[str, Any]
 
     None where its profile doesn't say, or where one URL may hold all three.
     """
-    variables = (profiles.get(str(service.get("profile"))) or {}).get("database_variables") or {}
+    profile = profiles.get(str(service.get("profile"))) or {}
+    variables = service.get("database_variables") or profile.get("database_variables") or {}
     complete = {"name", "user", "password"} <= set(variables) and "url" not in variables
     return {part: variables[part] for part in ("name", "user", "password")} if complete else None
 

@@ -12,9 +12,11 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.sql import Secret, Sql
 from ansible_collections.bulkhead.stack.plugins.module_utils._journal.journal import (
     Entry,
+    completed_entries,
     containers_entry,
     fingerprint_entry,
     gateway_entry,
+    interrupted_entries,
     open_entries,
     sql_entry,
     undo,
@@ -161,7 +163,7 @@ def test_the_newest_is_taken_back_first() -> None:
 
 def test_nothing_open_is_nothing_done() -> None:
     hands = MemoryHands()
-    assert undo([], hands) == {"restored": [], "kept": [], "left": []}
+    assert undo([], hands) == {"restored": [], "kept": [], "set_aside": [], "left": []}
     assert hands.seen == []
 
 
@@ -230,3 +232,21 @@ def test_the_newest_fingerprint_counts() -> None:
     report = undo([*database_entries(), fingerprint_entry("archon_db", {"t": 50, "u": 0}, False, "x")], hands)
     assert report["kept"] == []
     assert 'DROP DATABASE IF EXISTS "archon_db" WITH (FORCE)' in hands.seen
+
+
+def test_what_a_cut_off_run_left_is_told_from_what_a_phase_prepared() -> None:
+    one, two = ({"kind": "sql", "id": name, "what": name, "undo": []} for name in "ab")
+    assert interrupted_entries([one, {"kind": "prepared"}]) == []
+    assert interrupted_entries([one, {"kind": "prepared"}, two]) == [two]
+    assert open_entries([one, {"kind": "prepared"}, two]) == [one, two]
+    assert interrupted_entries([one, {"kind": "taken_back", "ids": ["a"]}]) == []
+
+
+def test_what_was_completed_is_known_until_it_is_rolled_back() -> None:
+    one, two, three = ({"kind": "sql", "id": name, "what": name, "undo": []} for name in "abc")
+    done = [one, {"kind": "completed"}, two, {"kind": "prepared"}, {"kind": "completed"}]
+    assert completed_entries(done) == [one, two]
+    assert completed_entries([*done, three]) == []
+    assert completed_entries([*done, {"kind": "taken_back", "ids": ["b"]}]) == [one]
+    assert completed_entries([*done, {"kind": "rolled_back"}]) == []
+    assert completed_entries([one, {"kind": "undone"}, two, {"kind": "completed"}]) == [two]

@@ -85,8 +85,8 @@ def test_each_program_has_its_own_variable_changed() -> None:
         },
     }
     profiles = {"archon": {"rest_url_variable": "SUPABASE_URL"}, "other": {"rest_url_variable": "API_URL"}}
-    switches = project(validate(described, profiles), profiles)["postgrest"][0]["switches"]
-    assert [(item["services"], item["variables"]) for item in switches] == [
+    settings = project(validate(described, profiles), profiles)["switch"][0]["settings"]
+    assert [(item["services"], item["variables"]) for item in settings] == [
         (["one"], {"SUPABASE_URL": "http://gw/archon"}),
         (["two"], {"API_URL": "http://gw/archon"}),
     ]

@@ -204,26 +204,78 @@ VARIABLES = {"name": "DB_NAME", "user": "DB_USER", "password": "DB_PASSWORD", "h
 
 def test_a_program_is_pointed_at_its_database_by_its_own_variables() -> None:
     known = dict(PROFILES, n8n={"database_variables": VARIABLES})
-    platform = validate(services(profile="n8n", repoint=True, health_url="http://localhost/"), known)
-    archon, lonely = project(platform, known)["isolate"]
-    assert archon["switches"] == [
+    fields = {"profile": "n8n", "postgrest": None, "health_url": "http://localhost/", "ready_log": "ready"}
+    fields.update(
+        repoint=True,
+        start=["./start.sh", "-q"],
+        stop=["./stop.sh"],
+        edits=[{"file": "start.sh", "before": "postgres", "after": "archon_db"}],
+    )
+    phases = project(validate(services(**fields), known), known)
+    (switch,) = phases["switch"]
+    assert [item["switched"] for item in phases["isolate"]] == [True, False]
+    assert switch["settings"][-1] == {
+        "path": "/srv/archon/docker-compose.yml",
+        "project_name": "archon",
+        "services": ["archon-mcp"],
+        "variables": {"DB_NAME": "archon_db", "DB_USER": "archon"},
+        "variables_from": {"DB_PASSWORD": "/var/lib/bulkhead/secrets/archon.password"},
+        "journal": "/var/lib/bulkhead/journal/archon.jsonl",
+    }
+    assert switch["projects"][0]["start"] == [{"argv": ["./start.sh", "-q"], "chdir": "/srv/archon"}]
+    assert switch["projects"][0]["stop"] == [{"argv": ["./stop.sh"], "chdir": "/srv/archon"}]
+    assert switch["ready"] == [{"container": "archon-mcp", "pattern": "ready"}]
+    assert switch["edits"] == [
         {
-            "compose": {"path": "/srv/archon/docker-compose.yml", "project_name": "archon"},
-            "services": ["archon-mcp"],
-            "variables": {"DB_NAME": "archon_db", "DB_USER": "archon"},
-            "variables_from": {"DB_PASSWORD": "/var/lib/bulkhead/secrets/archon.password"},
-            "profiles": [],
-            "health": ["http://localhost/"],
+            "path": "/srv/archon/start.sh",
+            "edits": [{"before": "postgres", "after": "archon_db"}],
+            "journal": "/var/lib/bulkhead/journal/archon.jsonl",
         }
     ]
-    assert lonely["switches"] == []
+
+
+def test_a_service_may_say_itself_which_variables_hold_its_database() -> None:
+    described = services(postgrest=None, repoint=True, database_variables={"name": "A", "user": "B", "password": "C"})
+    (switch,) = project(validate(described, PROFILES), PROFILES)["switch"]
+    assert switch["settings"][-1]["variables"] == {"A": "archon_db", "B": "archon"}
+    assert switch["settings"][-1]["variables_from"] == {"C": "/var/lib/bulkhead/secrets/archon.password"}
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_rows_are_copied_as_a_rehearsal_where_a_phase_takes_the_copy_that_counts(final: bool) -> None:
+    databases = dict(DESCRIPTION["databases"])
+    databases["archon"] = dict(databases["archon"], data="copy")
+    described = dict(services(postgrest=None), databases=databases)
+    if not final:
+        described["services"] = {name: dict(item, postgrest=None) for name, item in described["services"].items()}
+    else:
+        described["services"]["archon-mcp"].update(
+            repoint=True, database_variables={"name": "A", "user": "B", "password": "C"}
+        )
+        described["services"]["archon-server"] = dict(described["services"]["archon-server"], postgrest=None)
+    phases = project(validate(described, PROFILES), PROFILES)
+    assert phases["isolate"][0]["rehearsal"] is final
+    assert [item["copies"] for item in phases["switch"]] == ([True] if final else [])
+
+
+def test_databases_that_are_only_listed_get_who_may_connect() -> None:
+    (access, *_rest) = project(validate(DESCRIPTION, PROFILES), PROFILES)["access"]
+    assert access["options"]["databases"] == [{"name": "postgres", "connect_roles": []}]
+    assert access["options"]["container"] == "db"
+    assert access["options"]["journal"] == "/var/lib/bulkhead/journal/access-main.jsonl"
+    databases = dict(DESCRIPTION["databases"])
+    databases["postgres"] = dict(databases["postgres"], restrict_connect=False)
+    assert all(
+        item["cluster"] != "main"
+        for item in project(validate(dict(DESCRIPTION, databases=databases), PROFILES), PROFILES)["access"]
+    )
 
 
 @pytest.mark.parametrize(
     ("variables", "fields", "mistake"),
     [
-        ({}, {"repoint": True}, "needs a profile that says which variables"),
-        (dict(VARIABLES, url="DATABASE_URL"), {"repoint": True}, "needs a profile that says which variables"),
+        ({}, {"repoint": True}, "needs database_variables that say which"),
+        (dict(VARIABLES, url="DATABASE_URL"), {"repoint": True}, "needs database_variables that say which"),
         (VARIABLES, {"repoint": True, "database": "postgres"}, "needs a database with an owner"),
         ({}, {"reaches": ["host.docker.internal:80"]}, "is no URL of a host"),
         ({}, {"networks": [{"name": "a", "external": True, "driver": "bridge"}]}, "leave one out"),
@@ -296,6 +348,7 @@ def test_an_instance_with_its_gateway_and_its_proof(phases: Dict[str, Any]) -> N
         "settings": {"db-schemas": "public"},
         "container_name": "supabase-rest-archon",
         "extends": "rest",
+        "journal": "/var/lib/bulkhead/journal/archon.jsonl",
     }
     assert archon["gateway"] == {
         "container": "gateway",
@@ -303,15 +356,19 @@ def test_an_instance_with_its_gateway_and_its_proof(phases: Dict[str, Any]) -> N
         "like": "/rest/v1/",
         "route": "/archon",
         "service": "rest-archon",
+        "journal": "/var/lib/bulkhead/journal/archon.jsonl",
     }
     assert archon["probe"] == {
+        "container": "db",
+        "login_user": "supabase_admin",
+        "login_db": "postgres",
         "url": "http://localhost:18000/archon/rest/v1/archon_settings",
+        "database": "archon_db",
+        "instance": "supabase-rest-archon",
         "apikey_file": "/srv/supabase/.env",
         "apikey_variable": "SERVICE_ROLE_KEY",
     }
-    assert archon["health"] == [{"name": "archon-server", "url": "http://localhost:8181/health"}]
     assert archon["journal"] == "/var/lib/bulkhead/journal/archon.jsonl"
-    assert archon["isolation"]["database"] == "archon_db"
 
 
 def test_where_compose_files_are_named_the_last_is_the_override() -> None:
@@ -322,21 +379,36 @@ def test_where_compose_files_are_named_the_last_is_the_override() -> None:
 
 
 def test_only_services_whose_variable_is_known_are_switched(phases: Dict[str, Any]) -> None:
-    (switch,) = phases["postgrest"][0]["switches"]
-    assert switch["compose"]["path"] == "/srv/archon/docker-compose.yml"
-    assert switch["services"] == ["server", "archon-mcp"]
-    assert switch["variables"] == {"SUPABASE_URL": "http://host.docker.internal:18000/archon"}
-    assert (switch["services"], switch["profiles"]) == (["server", "archon-mcp"], ["full"])
+    (switch,) = phases["switch"]
+    (setting,) = switch["settings"]
+    assert setting["path"] == "/srv/archon/docker-compose.yml"
+    assert setting["services"] == ["server", "archon-mcp"]
+    assert setting["variables"] == {"SUPABASE_URL": "http://host.docker.internal:18000/archon"}
+    (moved,) = switch["projects"]
+    assert (moved["services"], moved["profiles"]) == (["server", "archon-mcp"], ["full"])
+    assert switch["health"] == ["http://localhost:8181/health"]
+    assert [item["url"] for item in switch["probes"]] == ["http://localhost:18000/archon/rest/v1/archon_settings"]
+    assert switch["isolation"] == phases["isolate"][0]["options"]
+    assert switch["archive"] == {
+        "path": "/var/lib/bulkhead/register.jsonl",
+        "kind": "archive",
+        "name": "archive",
+        "cluster": "main",
+        "database": "postgres",
+        "keep_for": "2592000s",
+        "reason": "what postgres held before it moved to archon_db",
+    }
 
 
 def test_without_a_gateway_nobody_is_switched() -> None:
     instance = {key: DESCRIPTION["postgrest"]["archon"][key] for key in ("compose_file", "service", "database")}
     platform = validate(dict(DESCRIPTION, postgrest={"archon": instance}), PROFILES)
-    (archon,) = project(platform, PROFILES)["postgrest"]
-    assert archon["switches"] == []
+    phases = project(platform, PROFILES)
+    (archon,) = phases["postgrest"]
+    assert (phases["switch"][0]["settings"], phases["switch"][0]["projects"]) == ([], [])
     assert archon["gateway"] is None
     assert archon["probe"] is None
-    assert archon["config"]["container_name"] == "rest-archon"
+    assert "container_name" not in archon["config"]
     assert "extends" not in archon["config"]
 
 
@@ -399,10 +471,12 @@ def test_the_audit_asks_services_first_and_then_instances(phases: Dict[str, Any]
 
 def test_a_platform_of_one_cluster_has_nothing_to_do() -> None:
     phases = project(validate({"clusters": {"main": {"container": "db"}}}), {})
-    assert {name: phases[name] for name in ("dns", "isolate", "postgrest", "backup")} == {
+    assert {name: phases[name] for name in ("dns", "isolate", "access", "postgrest", "switch", "backup")} == {
         "dns": [],
         "isolate": [],
+        "access": [],
         "postgrest": [],
+        "switch": [],
         "backup": [],
     }
     assert phases["audit"]["questions"] == []

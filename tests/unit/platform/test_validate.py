@@ -322,9 +322,12 @@ def test_what_the_description_says_wins_over_the_profile() -> None:
     assert platform["services"]["archon"]["ready_log"] == "up"
 
 
-def test_a_profile_fills_in_a_service() -> None:
-    platform = validate(GOOD, profiles())
-    assert platform["services"]["archon"]["ready_log"] == "Database schema initialization complete"
+def test_a_profile_fills_in_the_service_of_that_name() -> None:
+    description = copy.deepcopy(GOOD)
+    description["services"]["server"] = dict(description["services"]["archon"], service="archon-server")
+    services = validate(description, profiles())["services"]
+    assert services["server"]["ready_log"] == "Database schema initialization complete"
+    assert services["archon"]["ready_log"] is None
 
 
 def test_a_database_that_is_only_backed_up_gets_nothing_of_a_profile() -> None:

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The end of what was kept: nothing goes that something else needs, that is in use, or of which no copy was proven."""
+
+from typing import Any, ContextManager, Dict, List, Mapping, Optional, Protocol
+
+from .._core.errors import ConflictError, StateError
+from .._core.sql import Sql
+from .register import Kept
+
+# Of what depends on the objects of a schema, that which lies outside of it. A rule stands for its view, a constraint
+# or a trigger for its table, a default for its table as well.
+_DEPENDENTS = """
+WITH inside AS (
+  SELECT 'pg_class'::regclass::oid AS classid, oid FROM pg_catalog.pg_class WHERE relnamespace = %s::regnamespace
+  UNION ALL SELECT 'pg_proc'::regclass, oid FROM pg_catalog.pg_proc WHERE pronamespace = %s::regnamespace
+  UNION ALL SELECT 'pg_type'::regclass, oid FROM pg_catalog.pg_type WHERE typnamespace = %s::regnamespace
+), needing AS (
+  SELECT d.classid, d.objid FROM pg_catalog.pg_depend d JOIN inside i ON (d.refclassid, d.refobjid) = (i.classid, i.oid)
+   WHERE d.deptype IN ('n', 'a', 'x')
+), owning AS (
+  SELECT coalesce(r.ev_class, c.conrelid, t.tgrelid, a.adrelid, p.polrelid,
+                  CASE WHEN n.classid = 'pg_class'::regclass THEN n.objid END) AS relation,
+         CASE WHEN n.classid = 'pg_proc'::regclass THEN n.objid END AS routine
+    FROM needing n
+    LEFT JOIN pg_catalog.pg_rewrite r ON n.classid = 'pg_rewrite'::regclass AND r.oid = n.objid
+    LEFT JOIN pg_catalog.pg_constraint c ON n.classid = 'pg_constraint'::regclass AND c.oid = n.objid
+    LEFT JOIN pg_catalog.pg_trigger t ON n.classid = 'pg_trigger'::regclass AND t.oid = n.objid
+    LEFT JOIN pg_catalog.pg_attrdef a ON n.classid = 'pg_attrdef'::regclass AND a.oid = n.objid
+    LEFT JOIN pg_catalog.pg_policy p ON n.classid = 'pg_policy'::regclass AND p.oid = n.objid
+)
+SELECT DISTINCT o.relation::regclass::text AS name FROM owning o
+  JOIN pg_catalog.pg_class k ON k.oid = o.relation
+ WHERE k.relnamespace <> %s::regnamespace AND k.relnamespace <> 'pg_toast'::regnamespace
+UNION
+SELECT o.routine::regprocedure::text FROM owning o JOIN pg_catalog.pg_proc f ON f.oid = o.routine
+ WHERE f.pronamespace <> %s::regnamespace
+ORDER BY 1
+"""
+_SESSIONS = """
+SELECT usename::text AS role, coalesce(nullif(application_name, ''), 'no name') AS application,
+       count(*)::int AS sessions
+  FROM pg_catalog.pg_stat_activity WHERE datname = %s AND backend_type = 'client backend' GROUP BY 1, 2 ORDER BY 1, 2
+"""
+
+
+class Server(Protocol):
+    """What ending needs of a cluster; the Postgres adapter is one."""
+
+    def rows(self, statement: Sql) -> List[Dict[str, Any]]:
+        """Run one query; return its rows."""
+
+    def value(self, statement: Sql) -> Any:
+        """Run one query; return its first value."""
+
+    def execute(self, statement: Sql) -> None:
+        """Run one statement, committed at once."""
+
+    def disconnect(self, database: str) -> None:
+        """Close our own connection to a database."""
+
+    def transaction(self, database: str, isolation: str = ..., read_only: bool = ...) -> ContextManager[Any]:
+        """Open a transaction."""
+
+
+class Engine(Protocol):
+    """What ending needs of a container engine."""
+
+    def inspect_or_none(self, container: str) -> Optional[Dict[str, Any]]:
+        """Return a container's inspection, or None."""
+
+    def remove_container(self, container: str) -> None:
+        """Remove a container that is stopped, with the volumes that have no name."""
+
+
+def check_copy(kept: Kept, manifest: Optional[Mapping[str, Any]]) -> None:
+    """Raise StateError unless a verified copy was taken of what is to go, after it was put aside."""
+    database = kept.database or kept.name
+    if manifest is None or manifest.get("database") != database:
+        raise StateError("There is no dump of %s." % database, "Take one with pg_dump_rotate, and name its manifest.")
+    if (manifest.get("verified") or {}).get("level") != "read":
+        raise StateError("The dump of %s wasn't read back." % database, "Take one with verify=read.")
+    if str(manifest.get("taken_at")) < kept.to_json()["since"]:
+        raise StateError("The dump of %s is older than what is to go." % database, "Take one now.")
+
+
+def end(kept: Kept, server: Optional[Server], engine: Optional[Engine], check_mode: bool) -> str:
+    """End one thing; return how, as a person reads it.
+
+    Raises:
+        ConflictError: something else needs it, or it is in use; nothing was done to it.
+    """
+    if kept.kind == "container":
+        return _end_container(kept, engine, check_mode)
+    if server is None:
+        raise StateError("No cluster was named for %s." % kept.label, "Give the connection options.")
+    exists = Sql("SELECT true FROM pg_catalog.pg_database WHERE datname = %s", values=(kept.database or kept.name,))
+    if not server.value(exists):
+        return "it was gone already"
+    return _end_archive(kept, server, check_mode) if kept.kind == "archive" else _end_database(kept, server, check_mode)
+
+
+def _end_archive(kept: Kept, server: Server, check_mode: bool) -> str:
+    with server.transaction(kept.database) as transaction:
+        there = Sql("SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %s", values=(kept.name,))
+        if not transaction.rows(there):
+            return "it was gone already"
+        schema = transaction.rows(Sql("SELECT pg_catalog.quote_ident(%s) AS name", values=(kept.name,)))[0]["name"]
+        needing = [row["name"] for row in transaction.rows(Sql(_DEPENDENTS, values=(schema,) * 5))]
+        if needing:
+            raise ConflictError(
+                "%s is needed by %s." % (kept.label, ", ".join(needing)), "Drop or alter these, then it can go."
+            )
+        if not check_mode:
+            transaction.execute(Sql("DROP SCHEMA {} CASCADE", (kept.name,)))
+    return "dropped"
+
+
+def _end_database(kept: Kept, server: Server, check_mode: bool) -> str:
+    server.disconnect(kept.name)
+    sessions = server.rows(Sql(_SESSIONS, values=(kept.name,)))
+    if sessions:
+        found = ", ".join("%(sessions)d of %(role)s (%(application)s)" % row for row in sessions)
+        raise ConflictError("Somebody is connected to %s: %s." % (kept.label, found), "Let them go elsewhere first.")
+    if not check_mode:
+        # Without FORCE: who connects in between keeps it.
+        server.execute(Sql("DROP DATABASE {}", (kept.name,)))
+    return "dropped"
+
+
+def _end_container(kept: Kept, engine: Optional[Engine], check_mode: bool) -> str:
+    if engine is None:
+        raise StateError("There is no engine to ask for %s." % kept.label, "Name one with docker_host.")
+    found = engine.inspect_or_none(kept.name)
+    if found is None:
+        return "it was gone already"
+    if found["State"].get("Running"):
+        raise ConflictError("%s is running." % kept.label, "Stop it, or take it out of the register.")
+    if not check_mode:
+        engine.remove_container(kept.name)
+    return "removed"
