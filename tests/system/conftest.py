@@ -9,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -227,3 +228,67 @@ def stack(environment: dict[str, str]) -> Iterator[Stack]:
         yield Stack(folder, environment)
     finally:
         subprocess.run([script, "down"], check=True, env=environment, stdout=subprocess.PIPE)
+
+
+class Server:
+    """A Postgres container of a test's own, labelled, and removed in the end."""
+
+    password = "only-for-this-test"
+
+    def __init__(self, image: str, *options: str) -> None:
+        self.name = "bulkhead-test-" + uuid.uuid4().hex[:8]
+        Project.docker(
+            "run", "-d", "--name", self.name, "--label", "bulkhead.test=true",
+            "-e", "POSTGRES_PASSWORD=" + self.password, *options, image
+        )  # fmt: skip
+
+    def wait(self) -> None:
+        """Return when it lets one in, for good: while it is being made it listens on its socket alone."""
+        command = ["docker", "exec", self.name, "pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres"]
+        deadline = time.monotonic() + 60
+        while subprocess.run(command, check=False).returncode != 0:
+            assert time.monotonic() < deadline, "the server doesn't come up"
+            time.sleep(0.05)
+
+    def sql(self, database: str, statement: str, user: str = "postgres", password: str = "") -> str:
+        """Run SQL; return what it prints. With a password the role logs in over TCP.
+
+        Raises:
+            AssertionError: the server refused; with its words.
+        """
+        login = (
+            ["-e", "PGPASSWORD=" + password, self.name, "psql", "-h", "127.0.0.1"] if password else [self.name, "psql"]
+        )
+        command = [
+            "docker",
+            "exec",
+            *login,
+            "-U",
+            user,
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            database,
+            "-c",
+            statement,
+        ]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def remove(self) -> None:
+        """Take it away, with its volumes."""
+        Project.docker("rm", "-f", "-v", self.name)
+
+
+@pytest.fixture(scope="module", params=["15", "17"])
+def servers(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Yield a server of each version that the house has an image of."""
+    image = os.environ.get(f"BULKHEAD_POSTGRES{request.param}_IMAGE", f"bulkhead/postgres:{request.param}")
+    server = Server(image)
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.remove()
