@@ -112,7 +112,8 @@ def test_its_rows_move_with_it(make_project: Any) -> None:
         " INSERT INTO n8n.workflow (mood) SELECT 'good' FROM generate_series(1, 1000)",
     )
     described = platform(project)
-    described["databases"]["n8n_db"].update(data="copy", legacy={"database": "postgres", "schemas": ["n8n"]})
+    legacy = {"database": "postgres", "schemas": ["n8n"], "archive_schema": "n8n_archive"}
+    described["databases"]["n8n_db"].update(data="copy", legacy=legacy)
     checked = project.play("site", described, "--check", "--diff")
     assert checked.returncode == 0, checked.stdout
     done = project.play("site", described)
@@ -127,3 +128,38 @@ def test_its_rows_move_with_it(make_project: Any) -> None:
     again = project.play("site", described)
     assert again.returncode == 0, again.stdout
     assert "changed=0" in again.stdout
+
+    # It is used there, and goes back with what it wrote; the file was edited elsewhere meanwhile.
+    sql(
+        project,
+        "n8n_db",
+        "INSERT INTO n8n.workflow (mood) VALUES ('bad'); UPDATE n8n.workflow SET mood = 'bad' WHERE id = 7;"
+        " DELETE FROM n8n.workflow WHERE id = 8",
+    )
+    compose = project.files[0]
+    compose.write_text(compose.read_text().replace("# the program", "# the program, still"))
+    back = ("-e", "bulkhead_rollback_database=n8n_db")
+    refused = project.play("rollback", described, *back)
+    assert refused.returncode != 0
+    assert "n8n.workflow (2 came or changed, 2 went or changed)" in refused.stdout
+    assert project.inspect("n8n")["State"]["Running"] is True
+    assert "DB_POSTGRESDB_DATABASE=n8n_db" in project.inspect("n8n")["Config"]["Env"]
+
+    rolled = project.play("rollback", described, *back, "-e", "bulkhead_rollback_rows=copy_back")
+    assert rolled.returncode == 0, rolled.stdout
+    rows = "SELECT count(*), sum((mood = 'bad')::int), nextval('n8n.loose') FROM n8n.workflow"
+    assert sql(project, "postgres", rows) == "1000|2|1009"
+    assert sql(project, "postgres", "SELECT count(*) FROM n8n.workflow WHERE id = 8") == "0"
+    assert "DB_POSTGRESDB_DATABASE: postgres   # shared" in compose.read_text()
+    assert "# the program, still" in compose.read_text()
+    assert "DB_POSTGRESDB_DATABASE=postgres" in project.inspect("n8n")["Config"]["Env"]
+    assert project.inspect("n8n")["State"]["Health"]["Status"] == "healthy"
+    aside = sql(project, "postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'n8n_db%'")
+    assert aside.startswith("n8n_db_undone_")
+    assert sql(project, aside, "SELECT count(*) FROM n8n.workflow") == "1000"
+    register = (project.folder / "state" / "register.jsonl").read_text()
+    assert aside in register
+    assert sql(project, "postgres", "SELECT count(*) FROM pg_namespace WHERE nspname = 'n8n_archive'") == "0"
+    nothing = project.play("rollback", described, *back)
+    assert nothing.returncode != 0
+    assert "holds nothing that was completed" in nothing.stdout
