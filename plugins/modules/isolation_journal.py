@@ -60,6 +60,11 @@ interrupted:
   returned: success
   type: int
   sample: 0
+completed:
+  description: How many entries of completed runs M(bulkhead.stack.isolation_rollback) could take back.
+  returned: success
+  type: int
+  sample: 0
 restored:
   description: What is as it was, with O(state=undone).
   returned: success
@@ -96,6 +101,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring im
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError, OutsideError
 from ansible_collections.bulkhead.stack.plugins.module_utils._journal.journal import (
+    completed_entries,
     containers_entry,
     interrupted_entries,
     open_entries,
@@ -156,6 +162,7 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         changed=bool(concerned) and state == "undone",
         open=len(concerned),
         interrupted=len(cut_off),
+        completed=len(completed_entries(entries)),
         diff=diff if state in ("completed", "undone") else {},
     )
 

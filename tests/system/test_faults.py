@@ -147,6 +147,9 @@ def test_a_migration_that_fails_on_its_last_line(stack: Any, before: dict[str, s
 
 def test_a_route_that_never_proves_itself_takes_both_phases_back(stack: Any, before: dict[str, str]) -> None:
     platform = stack.platform()
+    # Who may connect to the other databases is no part of what is switched.
+    for database in platform["databases"].values():
+        database["restrict_connect"] = False
     platform["postgrest"]["archon"]["probe"]["url"] = "http://localhost:18000/archon/rest/v1/no_such_table"
     said = failed(
         stack.play("site", "--tags", "isolate,postgrest", "-e", "postgrest_wait_timeout=3", platform=platform)
@@ -194,7 +197,8 @@ def test_a_run_that_is_killed_between_phases_is_finished_by_the_next(stack: Any)
 def test_audit_with_a_role_that_may_only_read(stack: Any) -> None:
     """The playbook bulkhead.stack.audit needs no right to write."""
     stack.sql("postgres", "CREATE ROLE auditor LOGIN PASSWORD 'reads-only'")
-    stack.sql("postgres", "GRANT CONNECT ON DATABASE archon_db TO auditor")
+    for database in ("postgres", "archon_db", "n8n_db", "flowise_db", "odoo_db", "langfuse_db"):
+        stack.sql("postgres", f"GRANT CONNECT ON DATABASE {database} TO auditor")
     stack.sql("postgres", "GRANT pg_read_all_stats TO auditor")
     platform = stack.platform()
     platform["clusters"]["main"].update(superuser="auditor", password="reads-only")

@@ -50,6 +50,46 @@ def test_compose_extra_hosts(call: Any, stack: Any) -> None:
     assert absent["changed"] is True
 
 
+def test_file_edit(call: Any, stack: Any) -> None:
+    path = stack.folder / "archon" / "start-archon.sh"
+    before = path.read_bytes()
+    edit = {"before": 'local target_db="postgres"', "after": 'local target_db="archon_db"'}
+    done = four_runs(call, stack, "file_edit", path=str(path), edits=[edit])
+    assert done["changes"] == [str(path)]
+    assert path.read_bytes() == before.replace(b'target_db="postgres"', b'target_db="archon_db"')
+    assert path.stat().st_mode & 0o111
+    wrong = call("file_edit", path=str(path), edits=[{"before": "no such line", "after": "x"}])
+    assert "0 times, not 1" in wrong["msg"]
+    missing = call("file_edit", path=str(path) + ".none", edits=[edit])
+    assert "there is no such file" in missing["msg"]
+    back = call("file_edit", path=str(path), edits=[{"before": edit["after"], "after": edit["before"]}])
+    assert back["changed"] is True
+    assert path.read_bytes() == before
+
+
+def test_compose_project_info(call: Any, stack: Any) -> None:
+    path = stack.folder / "archon" / "docker-compose.yml"
+    found = call("compose_project_info", path=str(path))
+    assert found["project"] == {
+        "name": "archon",
+        "directory": str(path.parent),
+        "files": [str(path)],
+        "env_files": [],
+    }
+    assert found["services"]["archon-mcp"] == ["running"]
+    elsewhere = call("compose_project_info", path=str(path), project_name="another")
+    assert elsewhere["project"]["name"] == "another"
+
+
+def test_container_log_info(call: Any) -> None:
+    found = call("container_log_info", container="supabase-ai-db", pattern="ready to accept connections", timeout=5)
+    assert found["waited_s"] < 5
+    missing = call("container_log_info", container="supabase-ai-db", pattern="never said", timeout=0)
+    assert "doesn't say 'never said'" in missing["msg"]
+    assert "no regular expression" in call("container_log_info", container="supabase-ai-db", pattern="(")["msg"]
+    assert "There is no container" in call("container_log_info", container="supabase-ai-dbb", pattern="x")["msg"]
+
+
 def test_compose_reachability_info(call: Any) -> None:
     answers = call(
         "compose_reachability_info",

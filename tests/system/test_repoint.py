@@ -102,7 +102,8 @@ def test_it_gets_a_database_of_its_own_or_stays(make_project: Any, forbidden: st
     assert project.inspect("n8n")["Id"] == new["Id"]
 
 
-def test_its_rows_move_with_it(make_project: Any) -> None:
+def test_its_rows_move_with_it_and_back(call: Any, make_project: Any) -> None:
+    """The playbooks bulkhead.stack.site and bulkhead.stack.rollback, and the module isolation_rollback by itself."""
     project = make_project(stack=STACK.replace("IMAGE", IMAGE).replace("FORBIDDEN", "nothing"))
     sql(
         project,
@@ -145,6 +146,12 @@ def test_its_rows_move_with_it(make_project: Any) -> None:
     assert project.inspect("n8n")["State"]["Running"] is True
     assert "DB_POSTGRESDB_DATABASE=n8n_db" in project.inspect("n8n")["Config"]["Env"]
 
+    journal = str(project.folder / "state" / "journal" / "n8n_db.jsonl")
+    options = {"container": "%s-db-1" % project.name, "database": "n8n_db", "shared": "postgres", "journal": journal}
+    planned = call("isolation_rollback", check=True, archive_schema="n8n_archive", rows="discard", **options)
+    assert planned["changes"] == ["what was put aside in postgres", "files and services", "database n8n_db"]
+    assert planned["written"] == {"n8n.workflow": {"came": 2, "gone": 2}}
+
     rolled = project.play("rollback", described, *back, "-e", "bulkhead_rollback_rows=copy_back")
     assert rolled.returncode == 0, rolled.stdout
     rows = "SELECT count(*), sum((mood = 'bad')::int), nextval('n8n.loose') FROM n8n.workflow"
@@ -161,5 +168,9 @@ def test_its_rows_move_with_it(make_project: Any) -> None:
     assert aside in register
     assert sql(project, "postgres", "SELECT count(*) FROM pg_namespace WHERE nspname = 'n8n_archive'") == "0"
     nothing = project.play("rollback", described, *back)
-    assert nothing.returncode != 0
-    assert "holds nothing that was completed" in nothing.stdout
+    assert nothing.returncode == 0, nothing.stdout
+    assert "holds nothing that could be taken back" in nothing.stdout
+    assert "changed=0" in nothing.stdout
+    wrong = project.play("rollback", described, "-e", "bulkhead_rollback_database=n8n")
+    assert wrong.returncode != 0
+    assert "It has: n8n_db" in wrong.stdout

@@ -202,6 +202,8 @@ def _check_references(platform: Mapping[str, Any], profiles: Mapping[str, Any], 
             platform.get("postgrest") or {},
             mistakes,
         )
+        if service.get("stop") and not service.get("start"):
+            mistakes.append("services.%s.start: is missing; who is stopped in its own way is started so." % name)
         if service.get("repoint"):
             _check_repoint(name, service, databases, profiles, mistakes)
         for index, url in enumerate(service.get("reaches") or []):
@@ -241,7 +243,7 @@ def _check_databases(platform: Mapping[str, Any], mistakes: List[str]) -> None:
                 if database.get(field):
                     mistakes.append("databases.%s.owner: is missing, and %s needs one." % (name, field))
                     break
-        _check_isolation(platform, name, database, mistakes)
+        _check_isolation(name, database, mistakes)
         for table, least in ((database.get("expect") or {}).get("rows") or {}).items():
             if not isinstance(least, int) or isinstance(least, bool):
                 mistakes.append("databases.%s.expect.rows.%s: must be a whole number, not %r." % (name, table, least))
@@ -255,7 +257,7 @@ def _check_databases(platform: Mapping[str, Any], mistakes: List[str]) -> None:
                 mistakes.append("databases.%s.backup.retention: a count below nothing." % name)
 
 
-def _check_isolation(platform: Mapping[str, Any], name: str, database: Mapping[str, Any], mistakes: List[str]) -> None:
+def _check_isolation(name: str, database: Mapping[str, Any], mistakes: List[str]) -> None:
     """What the fields of a database that may be a text, a list or a mapping say, and what they need of each other."""
     for field, known in (("extensions", ("name", "schema")), ("migrations", ("path", "transaction"))):
         found = database.get(field) or []
@@ -277,19 +279,6 @@ def _check_isolation(platform: Mapping[str, Any], name: str, database: Mapping[s
         return
     if not legacy:
         mistakes.append("databases.%s.legacy: is missing, and data: copy needs it." % name)
-    services = _things(platform, "services")
-    moved = [item for item in services.values() if item.get("repoint") and item.get("database") == name]
-    if len({(item.get("compose_file"), item.get("project"), item.get("profile")) for item in moved}) > 1:
-        mistakes.append(
-            "databases.%s.data: the services that use it are of several projects or programs; rows are copied for those"
-            " of one. Stop them, and use the module pg_database_isolate." % name
-        )
-    behind = [key for key, item in services.items() if item.get("postgrest") and item.get("database") == name]
-    if behind:
-        mistakes.append(
-            "databases.%s.data: rows can't be copied by a phase for services behind PostgREST yet (%s)."
-            " Stop them, and use the module pg_database_isolate." % (name, ", ".join(behind))
-        )
 
 
 def _check_schedules(platform: Mapping[str, Any], mistakes: List[str]) -> None:

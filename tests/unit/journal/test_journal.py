@@ -157,6 +157,7 @@ def test_the_newest_is_taken_back_first() -> None:
             "role archon",
         ],
         "kept": [],
+        "set_aside": [],
         "left": [],
     }
 

@@ -395,16 +395,8 @@ def described_copy(**fields: Any) -> Any:
         ({"legacy": None}, "databases.n8n_db.legacy: is missing, and data: copy needs it."),
         ({"legacy": {"database": "postgres"}}, "databases.n8n_db.legacy: say which tables are meant"),
         (
-            {
-                "services": {
-                    "b": {"compose_file": "/srv/b.yaml", "database": "n8n_db", "repoint": True, "profile": "n8n"}
-                }
-            },
-            "are of several projects",
-        ),
-        (
-            {"services": {"b": {"compose_file": "/srv/b.yaml", "database": "n8n_db", "postgrest": "rest"}}},
-            "for services behind PostgREST yet (b)",
+            {"services": {"b": {"compose_file": "/srv/b.yaml", "database": "n8n_db", "stop": ["./stop.sh"]}}},
+            "services.b.start: is missing",
         ),
         (
             {"migrations": [{"path": "a.sql", "transactions": "own"}]},
