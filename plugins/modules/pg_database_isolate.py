@@ -302,6 +302,12 @@ legacy_tables:
   type: list
   elements: str
   sample: [archon_settings, archon_sources]
+legacy_patterns:
+  description: The same tables as C(pg_dump) takes them.
+  returned: success
+  type: list
+  elements: str
+  sample: ['"public"."archon_settings"', '"public"."archon_sources"']
 legacy_objects:
   description: All objects that belong to them and lay there.
   returned: success

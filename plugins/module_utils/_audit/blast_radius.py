@@ -1,124 +1,208 @@
 # Copyright (c) 2026, the bulkhead.stack authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Blast radius: what dies with a database, read off the server and never off a description."""
+"""Blast radius: what dies with a database, judged by what its server says and never by a description."""
 
 import fnmatch
-from typing import Any, Dict, List, Mapping, Protocol
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .._core.errors import BulkheadError
-from .._core.sql import Sql
+from .facts import Cluster, read_facts
 
 VERDICTS = ("none", "contained", "shared", "catastrophic")
+Row = Dict[str, Any]
+Tenants = Mapping[str, Mapping[str, Any]]
+
+# Addresses that mean this very server, from its own point of view.
+_HERE = {"", "localhost", "127.0.0.1", "::1"}
+_OURS = "bulkhead"
 
 
-class Cluster(Protocol):
-    """What this domain needs of a Postgres cluster."""
-
-    def rows(self, statement: Sql) -> List[Dict[str, Any]]:
-        """Run one query; return its rows."""
-
-
-_DATABASES = Sql(
-    """
-    SELECT d.datname AS name, pg_catalog.pg_get_userbyid(d.datdba) AS owner, pg_catalog.pg_database_size(d.oid) AS
-    size_bytes,
-           bool_or(a.grantee = 0 AND a.privilege_type = 'CONNECT') AS public_connect,
-           coalesce(array_agg(DISTINCT r.rolname::text) FILTER (WHERE a.privilege_type = 'CONNECT' AND r.rolname IS
-           NOT NULL),
-                    '{{}}') AS may_connect
-    FROM pg_catalog.pg_database d
-    LEFT JOIN LATERAL pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a ON true
-    LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
-    WHERE NOT d.datistemplate AND d.datallowconn
-    GROUP BY d.oid, d.datname, d.datdba ORDER BY d.datname
-    """
-)
-_SESSIONS = Sql(
-    """
-    SELECT datname AS database, coalesce(nullif(application_name, ''), '(no name)') AS application, usename AS role,
-           host(client_addr) AS address, count(*)::int AS sessions
-    FROM pg_catalog.pg_stat_activity
-    WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND datname IS NOT NULL
-    GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3
-    """
-)
-_TABLES = """
-    SELECT n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relowner) AS owner
-    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-      AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass
-                      AND d.objid = c.oid AND d.deptype = 'e')
-    """
-
-
-def read_blast_radius(cluster: Cluster, tenants: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
-    """Return the databases of a cluster, what they hold, and a verdict on each.
+def read_blast_radius(cluster: Cluster, tenants: Tenants, names: Sequence[str] = ()) -> Dict[str, Any]:
+    """Return the databases of a cluster, what they hold, who may enter them, and a verdict on each.
 
     Arguments:
         tenants: whose a table is, by the tenant's name: ``tables`` (``public.archon_*``, or a list), ``schemas`` (a
-        list),
-            ``platform`` (true: everything else depends on it).
+            list), ``platform`` (true: everything else depends on it).
+        names: host names and addresses under which this cluster is known, such as its container's.
 
     A database that refuses the connection is listed with its error and no verdict.
     """
-    sessions = cluster.rows(_SESSIONS)
+    facts = read_facts(cluster)
     databases = []
-    for row in cluster.rows(_DATABASES):
-        entry: Dict[str, Any] = dict(row, sessions=[item for item in sessions if item["database"] == row["name"]])
-        try:
-            tables = cluster.rows(Sql(_TABLES, database=row["name"]))
-        except BulkheadError as error:
-            entry.update(
-                error=str(error), verdict=None, reasons=["it can't be seen"], tenants={}, archived={}, tables=None
-            )
+    for row in facts["databases"]:
+        name = row["name"]
+        content = facts["contents"][name]
+        entry: Row = dict(row, sessions=[item for item in facts["sessions"] if item["database"] == name])
+        entry["enters"] = enters(row, facts["roles"])
+        if "error" in content:
+            entry.update(error=content["error"], verdict=None, reasons=["it can't be seen"], tenants={}, archived={})
+            entry.update(tables=None, unclaimed_tables=None, groups=[], services=[], links=[])
         else:
-            entry.update(judge(tables, tenants))
+            holders = {item["role"] for item in facts["holders"] if item["database"] == name}
+            entry.update(judge(content["tables"], tenants, strangers(entry["enters"], holders, facts["roles"])))
+            entry["links"] = links(name, content, facts, {*names, *_HERE})
+            for link in entry["links"]:
+                if link["to"]:
+                    entry["reasons"].append("%s %s leads to database %s" % (link["kind"], link["name"], link["to"]))
         databases.append(entry)
-    return {"databases": databases}
+    superusers = [role["name"] for role in facts["roles"] if role["superuser"] and role["login"]]
+    return {"databases": databases, "superusers": superusers, "unseen": facts["unseen"]}
 
 
-def judge(tables: List[Dict[str, Any]], tenants: Mapping[str, Mapping[str, Any]]) -> Dict[str, Any]:
-    """Return the verdict on a database that holds these tables, with its reasons."""
+def enters(database: Mapping[str, Any], roles: Sequence[Mapping[str, Any]]) -> Dict[str, str]:
+    """Return which roles may connect to a database, superusers left out, and by which way."""
+    known = {role["name"]: role for role in roles}
+    found = {}
+    for role in roles:
+        if not role["login"] or role["superuser"]:
+            continue
+        name = role["name"]
+        groups = [group for group in _groups(role, known) if group in database["may_connect"]]
+        if name == database["owner"]:
+            found[name] = "as its owner"
+        elif name in database["may_connect"]:
+            found[name] = "by name"
+        elif groups:
+            found[name] = "as a member of %s" % ", ".join(groups)
+        elif database["public_connect"]:
+            found[name] = "through PUBLIC"
+    return found
+
+
+def _groups(role: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> List[str]:
+    """Return the groups that a role is in, directly or through others."""
+    seen: List[str] = []
+    waiting = list(role["member_of"])
+    while waiting:
+        group = waiting.pop(0)
+        if group not in seen and group in known:
+            seen.append(group)
+            waiting += known[group]["member_of"]
+    return seen
+
+
+def strangers(
+    entering: Mapping[str, str], holders: Set[str], roles: Sequence[Mapping[str, Any]]
+) -> Dict[str, str]:
+    """Return those who may enter a database in which they have nothing, and by which way."""
+    known = {role["name"]: role for role in roles}
+    return {
+        name: way
+        for name, way in entering.items()
+        if way != "as its owner" and not ({name, *_groups(known[name], known)} & holders)
+    }
+
+
+def judge(tables: Sequence[Mapping[str, Any]], tenants: Tenants, entering: Mapping[str, str]) -> Dict[str, Any]:
+    """Return the verdict on a database that holds these tables, with its reasons.
+
+    Arguments:
+        entering: who may enter although it has nothing here, and by which way.
+    """
     counts: Dict[str, int] = {}
+    sizes: Dict[str, int] = {}
     archived: Dict[str, int] = {}
-    unclaimed = 0
+    unclaimed = []
     for table in tables:
-        if table["schema"] == "bulkhead":
+        if table["schema"] == _OURS:
             continue
         tenant = _tenant(table, tenants)
         if tenant is not None:
             counts[tenant] = counts.get(tenant, 0) + 1
+            sizes[tenant] = sizes.get(tenant, 0) + table["size_bytes"]
         elif table["schema"].endswith("_archive"):
             archived[table["schema"]] = archived.get(table["schema"], 0) + 1
         else:
-            unclaimed += 1
-    platforms = [name for name in counts if tenants[name].get("platform")]
-    guests = [name for name in counts if name not in platforms]
-    if not tables or not (counts or unclaimed):
-        verdict, reasons = "none", ["it holds no tables"]
-    elif platforms and guests:
-        verdict = "catastrophic"
-        reasons = ["%s and %s go down together: one DROP DATABASE destroys both" % (platforms[0], ", ".join(guests))]
-    elif len(counts) > 1:
-        verdict, reasons = "shared", ["%s lie in one database" % " and ".join(sorted(counts))]
-    elif counts and unclaimed:
-        known = next(iter(counts))
-        verdict, reasons = "shared", ["%d tables of nobody known lie beside %s" % (unclaimed, known)]
-    else:
-        verdict = "contained"
-        reasons = ["only %s lies here" % (next(iter(counts)) if counts else "one service")]
+            unclaimed.append(table)
+    platforms = sorted(name for name in counts if tenants[name].get("platform"))
+    groups = _grouped(unclaimed)
+    # Where nobody claims a table, those that have a name in common, or an owner of their own, are one program's.
+    foreign = [group for group in groups if group["is_program"]] if counts or len(groups) > 1 else []
+    services: List[Row] = [
+        {"service": name, "tables": counts[name], "size_bytes": sizes[name], "enters": None}
+        for name in sorted(counts)
+        if name not in platforms
+    ]
+    services += [
+        {"service": group["label"], "tables": group["tables"], "size_bytes": group["size_bytes"], "enters": None}
+        for group in foreign
+    ]
+    guests = [service["service"] for service in services]
+    verdict, reasons = _verdict(platforms, services, len(unclaimed), bool(counts))
+    if verdict in ("shared", "catastrophic") or platforms:
+        for role, way in sorted(entering.items()):
+            if role not in guests:
+                services.append({"service": role, "tables": 0, "size_bytes": 0, "enters": way})
+        strangers_here = [service for service in services if service["enters"]]
+        if strangers_here:
+            reasons.append(
+                "%s may enter it and %s nothing here"
+                % (
+                    ", ".join("%(service)s (%(enters)s)" % service for service in strangers_here),
+                    "has" if len(strangers_here) == 1 else "have",
+                )
+            )
+    reasons += ["%s holds %d tables that were put aside" % item for item in sorted(archived.items())]
     return {
         "verdict": verdict,
         "reasons": reasons,
         "tenants": counts,
         "archived": archived,
         "tables": len(tables),
-        "unclaimed_tables": unclaimed,
+        "unclaimed_tables": len(unclaimed),
+        "groups": [{key: value for key, value in group.items() if key != "is_program"} for group in groups],
+        "services": services,
     }
 
 
-def _tenant(table: Mapping[str, Any], tenants: Mapping[str, Mapping[str, Any]]) -> Any:
+def _verdict(
+    platforms: Sequence[str], services: Sequence[Mapping[str, Any]], unclaimed: int, claimed: bool
+) -> Tuple[str, List[str]]:
+    named = ", ".join("%(service)s (%(tables)d tables)" % service for service in services)
+    if not claimed and not unclaimed:
+        return "none", ["it holds no tables"]
+    if platforms and services:
+        return "catastrophic", ["one DROP DATABASE destroys %s together with %s" % (" and ".join(platforms), named)]
+    if len(services) > 1:
+        return "shared", ["%s lie in one database" % named]
+    if claimed and unclaimed:
+        known = platforms[0] if platforms else services[0]["service"]
+        return "shared", ["%d tables of nobody known lie beside %s" % (unclaimed, known)]
+    only = platforms[0] if platforms else services[0]["service"] if services else "one service"
+    return "contained", ["only %s lies here" % only]
+
+
+def _grouped(tables: Sequence[Mapping[str, Any]]) -> List[Row]:
+    """Return tables in groups by schema, owner, and what their names begin with.
+
+    A beginning that one table alone has is none. A group is a program of its own where its tables are several.
+    """
+    beginnings: Dict[Tuple[str, str, str], int] = {}
+    for table in tables:
+        key = (table["schema"], table["owner"], _prefix(table["name"]))
+        beginnings[key] = beginnings.get(key, 0) + 1
+    found: Dict[Tuple[str, str, str], Row] = {}
+    for table in tables:
+        schema, owner, prefix = table["schema"], table["owner"], _prefix(table["name"])
+        if beginnings[(schema, owner, prefix)] < 2:
+            prefix = ""
+        label = "%s.%s*" % (schema, prefix)
+        new = {"schema": schema, "owner": owner, "prefix": prefix, "label": label, "tables": 0, "size_bytes": 0}
+        group = found.setdefault((schema, owner, prefix), new)
+        group["tables"] += 1
+        group["size_bytes"] += table["size_bytes"]
+    groups = [found[key] for key in sorted(found)]
+    for group in groups:
+        group["is_program"] = group["tables"] > 1 and bool(group["prefix"])
+    return groups
+
+
+def _prefix(name: str) -> str:
+    begin, mark, rest = name.partition("_")
+    return begin + mark if begin and mark and rest else ""
+
+
+def _tenant(table: Mapping[str, Any], tenants: Tenants) -> Optional[str]:
     qualified = "%s.%s" % (table["schema"], table["name"])
     for name, owns in tenants.items():
         patterns = owns.get("tables") or []
@@ -128,3 +212,27 @@ def _tenant(table: Mapping[str, Any], tenants: Mapping[str, Mapping[str, Any]]) 
         ):
             return name
     return None
+
+
+def links(database: str, content: Mapping[str, Any], facts: Mapping[str, Any], here: Set[str]) -> List[Row]:
+    """Return what leads out of a database: ``kind``, ``name``, ``host``, ``dbname``, and ``to``, the database of this
+    cluster that it leads to, empty where it leads elsewhere or nowhere known."""
+    known = {item["name"] for item in facts["databases"]}
+    found: List[Row] = []
+
+    def add(kind: str, name: str, host: Optional[str], dbname: Optional[str]) -> None:
+        is_here = (host or "") in here or (host or "").startswith("/")
+        to = dbname if dbname in known and is_here and dbname != database else ""
+        found.append({"kind": kind, "name": name, "host": host or "", "dbname": dbname or "", "to": to})
+
+    for server in content["servers"]:
+        options = server["options"]
+        add("foreign server", server["name"], options.get("host") or options.get("hostaddr"), options.get("dbname"))
+    for call in content["dblinks"]:
+        add("dblink in %s" % call["kind"], call["name"], call["host"], call["dbname"])
+    for subscription in facts["subscriptions"]:
+        if subscription["database"] == database:
+            add("subscription", subscription["name"], None, None)
+    for publication in content["publications"]:
+        add("publication", publication, None, None)
+    return found

@@ -5,6 +5,7 @@
 
 from typing import Any, Dict
 
+from .._core.sql import quoted_name
 from .legacy import is_copied_by_name
 from .model import State, Wanted
 
@@ -29,6 +30,8 @@ def describe(wanted: Wanted, state: State) -> Dict[str, Any]:
             thing.name if thing.schema == "public" else "%s.%s" % (thing.schema, thing.name)
             for thing in selection.tables
         ],
+        # For pg_dump: each name quoted, so that it means this table alone.
+        "legacy_patterns": [quoted_name((thing.schema, thing.name)) for thing in selection.tables],
         "legacy_objects": sorted(thing.label for thing in selection.things.values() if is_copied_by_name(thing)),
         "contains": contains,
         "cannot_contain": cannot,

@@ -221,14 +221,12 @@ def _safety(platform: Mapping[str, Any], key: str, database: Thing) -> List[Thin
         connection(platform, database["cluster"]), retention={"last": 5}, verify="read", label="before-isolation"
     )
     name = database_name(platform, key)
-    dumps = [dict(common, database=name, dest=posixpath.join(root, key))]
+    dumps = [{"reference": False, "options": dict(common, database=name, dest=posixpath.join(root, key))}]
     legacy = database.get("legacy")
     if legacy:
         shared = dict(common, database=legacy["database"], dest=posixpath.join(root, legacy["database"]))
-        tables = legacy.get("tables") or []
-        patterns = [tables] if isinstance(tables, str) else list(tables)
-        patterns += ["%s.*" % schema for schema in legacy.get("schemas") or []]
-        dumps.insert(0, dict(shared, data_only_tables=patterns) if patterns else shared)
+        # Which tables these are the plan knows: the dump of their rows alone is for reference.
+        dumps.insert(0, {"reference": True, "options": shared})
     return dumps
 
 

@@ -322,15 +322,15 @@ def test_an_isolation_is_the_modules_options(phases: Dict[str, Any]) -> None:
 
 def test_everything_that_will_be_touched_is_dumped_before(phases: Dict[str, Any]) -> None:
     archon, lonely = phases["isolate"]
-    assert [(item["database"], item["dest"], item.get("data_only_tables")) for item in archon["safety"]] == [
-        ("postgres", "/backups/before-isolation/postgres", ["public.archon_*"]),
-        ("archon_db", "/backups/before-isolation/archon", None),
+    assert [(item["options"]["database"], item["options"]["dest"], item["reference"]) for item in archon["safety"]] == [
+        ("postgres", "/backups/before-isolation/postgres", True),
+        ("archon_db", "/backups/before-isolation/archon", False),
     ]
-    assert [item["database"] for item in lonely["safety"]] == ["lonely"]
+    assert [item["options"]["database"] for item in lonely["safety"]] == ["lonely"]
     for item in archon["safety"]:
-        assert item["container"] == "db"
-        assert item["verify"] == "read"
-        assert item["label"] == "before-isolation"
+        assert item["options"]["container"] == "db"
+        assert item["options"]["verify"] == "read"
+        assert item["options"]["label"] == "before-isolation"
 
 
 def test_an_instance_that_no_service_uses_is_left_alone(phases: Dict[str, Any]) -> None:
