@@ -56,6 +56,8 @@ def wrong(before: dict[str, Any], after: dict[str, Any], second_run: str) -> lis
         ("the tables were served from postgres before", service(before, "archon-server")["served_from"], "postgres"),
         ("postgres was a catastrophe before", database(before, "main", "postgres")["verdict"], "catastrophic"),
         ("the tables are served from archon_db", service(after, "archon-server")["served_from"], "archon_db"),
+        ("five services concern it", len(database(before, "main", "postgres")["services"]), 5),
+        ("none does any more", database(after, "main", "postgres")["services"], []),
         ("postgres holds Supabase only", database(after, "main", "postgres")["tenants"].keys() - {"supabase"}, set()),
         ("postgres is contained", database(after, "main", "postgres")["verdict"], "contained"),
         ("archon_db is contained", database(after, "main", "archon_db")["verdict"], "contained"),

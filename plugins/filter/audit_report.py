@@ -16,7 +16,7 @@ description:
     for a terminal.
 author:
   - bulkhead.stack authors (@bulkhead-stack)
-positional: clusters, dumps, services, instances
+positional: clusters, dumps, services, instances, kept
 options:
   _input:
     description: The audit's projection, C(phases.audit) of M(bulkhead.stack.platform_info).
@@ -41,17 +41,22 @@ options:
     type: list
     elements: dict
     required: true
+  kept:
+    description: The C(kept) of M(bulkhead.stack.kept_info).
+    type: list
+    elements: dict
+    default: []
 """
 
 EXAMPLES = r"""
 - name: Show the report
   ansible.builtin.debug:
-    msg: "{{ (described.phases.audit | bulkhead.stack.audit_report(clusters, dumps, services, instances)).text }}"
+    msg: "{{ (described.phases.audit | bulkhead.stack.audit_report(clusters, dumps, services, instances, kept)).text }}"
 """
 
 RETURN = r"""
 _value:
-  description: C(databases), C(services), C(findings) and C(text).
+  description: C(databases), C(services), C(kept), C(findings) and C(text).
   type: dict
 """
 

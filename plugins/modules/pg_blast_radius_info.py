@@ -9,9 +9,9 @@ module: pg_blast_radius_info
 short_description: What dies with each database of a cluster
 version_added: 0.1.0
 description:
-  - Reads off a server which services' tables lie in which database, who may connect, and who is connected, and gives
-    a verdict on
-    each database. Facts come from the server, never from a description.
+  - Reads off a server which services' tables lie in which database, who may connect and by which way, who is connected,
+    what leads from one database to another, and gives a verdict on each database.
+  - Facts come from the server, never from a description, out of one read-only transaction for each database.
 extends_documentation_fragment:
   - bulkhead.stack.connection
   - bulkhead.stack.attributes
@@ -53,9 +53,13 @@ databases:
       type: str
       sample: postgres
     size_bytes:
-      description: Its size on disk.
+      description: Its size on disk, or null where this role may not know it.
       type: int
       sample: 52428800
+    allows_connections:
+      description: Whether anybody may connect at all.
+      type: bool
+      sample: true
     public_connect:
       description: Whether every role of the cluster may connect.
       type: bool
@@ -65,15 +69,35 @@ databases:
       type: list
       elements: str
       sample: [postgres]
+    enters:
+      description: By which way each role that can log in may connect, superusers left out.
+      type: dict
+      sample: {n8n: through PUBLIC, authenticator: by name, reporter: as a member of readers}
     sessions:
       description: Who is connected, by application, role and address.
       type: list
       elements: dict
       sample: []
+    services:
+      description:
+        - The services that lie here beside what everything depends on, or that may enter although they have nothing
+          here. Each has C(service), C(tables), C(size_bytes), and C(enters), the way, where it has nothing here.
+        - A group of tables that no tenant claims and that begin alike counts as a service where another lies here.
+      type: list
+      elements: dict
+      sample:
+        - {service: archon, tables: 11, size_bytes: 9437184, enters: null}
+        - {service: n8n, tables: 0, size_bytes: 0, enters: through PUBLIC}
     tenants:
       description: How many tables of each program lie here.
       type: dict
       sample: {archon: 11, supabase: 9}
+    groups:
+      description: Tables that no tenant claims, by schema, owner, and what their names begin with.
+      type: list
+      elements: dict
+      sample:
+        - {schema: public, owner: n8n, prefix: execution_, label: public.execution_*, tables: 4, size_bytes: 65536}
     archived:
       description: How many tables lie in each archive schema.
       type: dict
@@ -86,15 +110,37 @@ databases:
       description: How many of them no tenant claims.
       type: int
       sample: 0
+    links:
+      description:
+        - What leads out of it - foreign servers, calls of dblink in functions and views, subscriptions, publications.
+        - C(to) is the database of this cluster that it leads to, an empty text where it leads elsewhere.
+      type: list
+      elements: dict
+      sample: [{kind: foreign server, name: erp, host: localhost, dbname: odoo_db, to: odoo_db}]
     verdict:
-      description: V(none), V(contained), V(shared) or V(catastrophic); null where the database can't be seen.
+      description:
+        - V(none) holds no tables. V(contained) holds one service. V(shared) holds several. In V(catastrophic) they lie
+          beside what everything depends on.
+        - Null where the database can't be seen.
       type: str
       sample: catastrophic
     reasons:
       description: Why.
       type: list
       elements: str
-      sample: ["supabase and archon go down together: one DROP DATABASE destroys both"]
+      sample: ["one DROP DATABASE destroys supabase together with archon (11 tables)"]
+superusers:
+  description: The roles that may do anything anywhere.
+  returned: success
+  type: list
+  elements: str
+  sample: [postgres]
+unseen:
+  description: What this role may not see.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -110,7 +156,8 @@ def main() -> None:
     module = AnsibleModule({**CONNECTION_SPEC, "tenants": {"type": "dict", "default": {}}}, supports_check_mode=True)
     try:
         with open_postgres(module.params) as postgres:
-            found = read_blast_radius(postgres, module.params["tenants"])
+            names = (postgres.endpoint.container, postgres.endpoint.host)
+            found = read_blast_radius(postgres, module.params["tenants"], [name for name in names if name])
     except BulkheadError as error:
         module.fail_json(**error.result())
     module.exit_json(changed=False, **found)

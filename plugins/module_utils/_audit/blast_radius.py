@@ -81,9 +81,7 @@ def _groups(role: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> 
     return seen
 
 
-def strangers(
-    entering: Mapping[str, str], holders: Set[str], roles: Sequence[Mapping[str, Any]]
-) -> Dict[str, str]:
+def strangers(entering: Mapping[str, str], holders: Set[str], roles: Sequence[Mapping[str, Any]]) -> Dict[str, str]:
     """Return those who may enter a database in which they have nothing, and by which way."""
     known = {role["name"]: role for role in roles}
     return {

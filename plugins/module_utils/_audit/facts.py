@@ -15,8 +15,8 @@ SELECT d.datname::text AS name, pg_catalog.pg_get_userbyid(d.datdba)::text AS ow
             THEN pg_catalog.pg_database_size(d.oid) END AS size_bytes,
        d.datallowconn AS allows_connections,
        bool_or(a.grantee = 0 AND a.privilege_type = 'CONNECT') AS public_connect,
-       coalesce(array_agg(DISTINCT r.rolname::text) FILTER (WHERE a.privilege_type = 'CONNECT' AND r.rolname IS NOT NULL),
-                '{{}}') AS may_connect
+       coalesce(array_agg(DISTINCT r.rolname::text)
+                FILTER (WHERE a.privilege_type = 'CONNECT' AND r.rolname IS NOT NULL), '{{}}') AS may_connect
   FROM pg_catalog.pg_database d
   LEFT JOIN LATERAL pg_catalog.aclexplode(coalesce(d.datacl, pg_catalog.acldefault('d', d.datdba))) a ON true
   LEFT JOIN pg_catalog.pg_roles r ON r.oid = a.grantee
@@ -70,7 +70,8 @@ SELECT f.kind, f.name, substring(f.body FROM 'dbname\\s*=\\s*''*([A-Za-z0-9_.$-]
   FROM (SELECT 'function' AS kind, p.oid::regprocedure::text AS name, p.prosrc AS body, p.oid,
                'pg_catalog.pg_proc'::regclass AS catalogue
           FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-         WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND p.prosrc ~* '\\mdblink(_connect|_exec)?\\s*\\('
+         WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+           AND p.prosrc ~* '\\mdblink(_connect|_exec)?\\s*\\('
         UNION ALL
         SELECT 'view', c.oid::regclass::text, pg_catalog.pg_get_viewdef(c.oid), c.oid, 'pg_catalog.pg_class'::regclass
           FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The audit's report: what was read off servers and containers, put together; playbooks compute nothing."""
 
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 from urllib.parse import urlsplit
 
 from .._core.text import format_duration, format_size
@@ -18,8 +18,9 @@ def report(
     dumps: Mapping[str, Any],
     services: List[Mapping[str, Any]],
     instances: List[Mapping[str, Any]],
+    kept: Sequence[Mapping[str, Any]] = (),
 ) -> Dict[str, Any]:
-    """Return ``databases``, ``services``, ``findings`` and the same as ``text`` (lines for a terminal).
+    """Return ``databases``, ``services``, ``kept``, ``findings`` and the same as ``text`` (lines for a terminal).
 
     Arguments:
         wanted: the audit's projection of the description.
@@ -27,12 +28,17 @@ def report(
         failed.
         dumps: the newest verified copy that pg_dump_info found, or None, by the description's name of the database.
         services, instances: what compose_reachability_info returned for services and for PostgREST instances.
+        kept: what kept_info found.
     """
     findings: List[Row] = []
     databases = _databases(wanted, clusters, dumps, findings)
     people = _services(wanted, clusters, services, instances, findings)
+    for item in kept:
+        if item["over"]:
+            text = "%s was kept until %s." % (_kept_label(item), item["until"][:10])
+            findings.append(_finding("low", "kept-over", item["name"], text, "ansible-playbook bulkhead.stack.expire"))
     findings.sort(key=lambda item: _SEVERITIES.index(item["severity"]))
-    result: Dict[str, Any] = {"databases": databases, "services": people, "findings": findings}
+    result: Dict[str, Any] = {"databases": databases, "services": people, "kept": list(kept), "findings": findings}
     result["text"] = _text(result)
     return result
 
@@ -63,6 +69,7 @@ def _databases(
                 "verdict": found["verdict"],
                 "reasons": found["reasons"],
                 "tenants": found["tenants"],
+                "services": found.get("services") or [],
                 "archived": found["archived"],
                 "size_bytes": found["size_bytes"],
                 "public_connect": found["public_connect"],
@@ -116,6 +123,11 @@ def _isolation(found: Mapping[str, Any], row: Row, findings: List[Row]) -> None:
         findings.append(
             _finding("high", "database-unseen", name, str(found.get("error")), "Let the audit's role connect.")
         )
+    for link in found.get("links") or ():
+        if link["to"]:
+            text = "%s %s leads to database %s of the same cluster." % (link["kind"], link["name"], link["to"])
+            remedy = "Before either database moves or is dropped, replace it."
+            findings.append(_finding("medium", "cross-database", name, text[0].upper() + text[1:], remedy))
     # Every role may connect to the maintenance database in nearly every cluster: only a service's own database counts.
     if (
         found["public_connect"]
@@ -202,7 +214,7 @@ def _text(result: Mapping[str, Any]) -> List[str]:
                 row["database"],
                 row["verdict"] or "can't be seen",
                 _holds(row),
-                format_size(row["size_bytes"]),
+                "-" if row["size_bytes"] is None else format_size(row["size_bytes"]),
                 "none" if row["newest_verified"] is None else format_duration(row["newest_verified_age_s"]) + " old",
             ]
             for row in result["databases"]
@@ -221,6 +233,11 @@ def _text(result: Mapping[str, Any]) -> List[str]:
         ],
     )
     lines += [""]
+    if result["kept"]:
+        lines += _table(
+            ["KEPT", "UNTIL", "WHY"],
+            [[_kept_label(item), item["until"][:10], item["reason"] or "-"] for item in result["kept"]],
+        ) + [""]
     if not result["findings"]:
         return lines + ["No findings."]
     lines.append("%d finding%s:" % (len(result["findings"]), "" if len(result["findings"]) == 1 else "s"))
@@ -228,6 +245,10 @@ def _text(result: Mapping[str, Any]) -> List[str]:
         lines.append("[%s] %s: %s" % (finding["severity"], finding["thing"], finding["text"]))
         lines.append("    mend it: %s" % finding["remedy"])
     return lines
+
+
+def _kept_label(item: Mapping[str, Any]) -> str:
+    return "%s %s%s" % (item["kind"], item["name"], " in %s" % item["database"] if item["database"] else "")
 
 
 def _holds(row: Mapping[str, Any]) -> str:

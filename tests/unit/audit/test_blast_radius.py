@@ -3,11 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What dies with a database: the verdicts of pg_blast_radius_info."""
 
-from typing import Any, Dict, List
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
-from ansible_collections.bulkhead.stack.plugins.module_utils._audit.blast_radius import judge, read_blast_radius
+from ansible_collections.bulkhead.stack.plugins.module_utils._audit.blast_radius import (
+    enters,
+    judge,
+    links,
+    read_blast_radius,
+    strangers,
+)
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import OutsideError
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.sql import Sql
 
@@ -20,7 +27,8 @@ TENANTS: Dict[str, Any] = {
 
 def tables(*names: str) -> List[Dict[str, Any]]:
     """Return these tables, each named with its schema."""
-    return [{"schema": name.split(".")[0], "name": name.split(".")[1], "owner": "postgres"} for name in names]
+    split = [name.split(".") for name in names]
+    return [{"schema": schema, "name": name, "owner": "postgres", "size_bytes": 10} for schema, name in split]
 
 
 @pytest.mark.parametrize(
@@ -38,21 +46,23 @@ def tables(*names: str) -> List[Dict[str, Any]]:
     ],
 )
 def test_verdicts(names: List[str], verdict: str, counts: Dict[str, int]) -> None:
-    found = judge(tables(*names), TENANTS)
+    found = judge(tables(*names), TENANTS, {})
     assert (found["verdict"], found["tenants"]) == (verdict, counts)
     assert found["reasons"]
     assert found["tables"] == len(names)
 
 
 def test_reasons_name_who_goes_down_together() -> None:
-    found = judge(tables("auth.users", "public.archon_a", "n8n.x"), TENANTS)
-    assert found["reasons"] == ["supabase and archon, n8n go down together: one DROP DATABASE destroys both"]
-    assert judge(tables("n8n.x", "public.archon_a"), TENANTS)["reasons"] == ["archon and n8n lie in one database"]
-    assert judge(tables("public.archon_a"), TENANTS)["reasons"] == ["only archon lies here"]
+    found = judge(tables("auth.users", "public.archon_a", "n8n.x"), TENANTS, {})
+    assert found["reasons"] == ["one DROP DATABASE destroys supabase together with archon (1 tables), n8n (1 tables)"]
+    assert judge(tables("n8n.x", "public.archon_a"), TENANTS, {})["reasons"] == [
+        "archon (1 tables), n8n (1 tables) lie in one database"
+    ]
+    assert judge(tables("public.archon_a"), TENANTS, {})["reasons"] == ["only archon lies here"]
 
 
 def test_an_archive_is_counted_apart_and_makes_nothing_worse() -> None:
-    found = judge(tables("auth.users", "archon_legacy_archive.archon_a", "archon_legacy_archive.archon_b"), TENANTS)
+    found = judge(tables("auth.users", "archon_legacy_archive.archon_a", "archon_legacy_archive.archon_b"), TENANTS, {})
     assert found["verdict"] == "contained"
     assert found["tenants"] == {"supabase": 1}
     assert found["archived"] == {"archon_legacy_archive": 2}
@@ -60,7 +70,7 @@ def test_an_archive_is_counted_apart_and_makes_nothing_worse() -> None:
 
 
 def test_tables_that_nobody_claims_are_counted() -> None:
-    found = judge(tables("public.x", "public.y", "public.archon_a"), TENANTS)
+    found = judge(tables("public.x", "public.y", "public.archon_a"), TENANTS, {})
     assert found["unclaimed_tables"] == 2
     assert found["tables"] == 3
     assert found["verdict"] == "shared"
@@ -70,39 +80,150 @@ def test_tables_that_nobody_claims_are_counted() -> None:
 
 @pytest.mark.parametrize("name", ["public.Archon_a", "other.archon_a", "public.xarchon_a", "public.archon"])
 def test_a_pattern_is_taken_word_for_word(name: str) -> None:
-    assert judge(tables(name), TENANTS)["tenants"] == {}
+    assert judge(tables(name), TENANTS, {})["tenants"] == {}
 
 
 def test_without_tenants_nothing_is_claimed() -> None:
-    assert judge(tables("public.a"), {})["tenants"] == {}
-    assert judge(tables("public.a"), {"empty": {}})["tenants"] == {}
+    assert judge(tables("public.a"), {}, {})["tenants"] == {}
+    assert judge(tables("public.a"), {"empty": {}}, {})["tenants"] == {}
+
+
+def test_who_may_enter_and_has_nothing_here_is_a_service_that_could_do_harm() -> None:
+    entering = {"n8n": "through PUBLIC", "odoo": "as a member of readers", "archon": "by name"}
+    found = judge(tables("auth.users", "public.archon_a"), TENANTS, entering)
+    assert [(item["service"], item["tables"], item["enters"]) for item in found["services"]] == [
+        ("archon", 1, None),
+        ("n8n", 0, "through PUBLIC"),
+        ("odoo", 0, "as a member of readers"),
+    ]
+    assert (
+        found["reasons"][1] == "n8n (through PUBLIC), odoo (as a member of readers) may enter it and have nothing here"
+    )
+    # A service's own database is contained, whoever else may look in; that is a finding of its own.
+    assert judge(tables("public.archon_a"), TENANTS, entering)["services"] == [
+        {"service": "archon", "tables": 1, "size_bytes": 10, "enters": None}
+    ]
+
+
+def test_services_are_seen_without_any_description() -> None:
+    found = judge(tables("public.erp_order", "public.erp_line", "public.flow_a", "public.flow_b", "public.x"), {}, {})
+    assert found["verdict"] == "shared"
+    assert [item["service"] for item in found["services"]] == ["public.erp_*", "public.flow_*"]
+    assert [(item["label"], item["tables"]) for item in found["groups"]] == [
+        ("public.*", 1),
+        ("public.erp_*", 2),
+        ("public.flow_*", 2),
+    ]
+    assert judge(tables("public.erp_order", "public.erp_line"), {}, {})["verdict"] == "contained"
+
+
+def role(name: str, *member_of: str, login: bool = True, superuser: bool = False) -> Dict[str, Any]:
+    """Return a role as the server has it."""
+    return {"name": name, "login": login, "superuser": superuser, "member_of": list(member_of)}
+
+
+ROLES = [
+    role("postgres", superuser=True),
+    role("readers", login=False),
+    role("team", "readers", login=False),
+    role("reporter", "team"),
+    role("keeper"),
+    role("named"),
+    role("anyone"),
+]
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_by_which_way_a_role_enters(public: bool) -> None:
+    database = {"owner": "keeper", "may_connect": ["named", "readers"], "public_connect": public}
+    ways = {"keeper": "as its owner", "named": "by name", "reporter": "as a member of readers"}
+    assert enters(database, ROLES) == (dict(ways, anyone="through PUBLIC") if public else ways)
+    here = strangers(enters(database, ROLES), {"team"}, ROLES)
+    assert here == ({"named": "by name", "anyone": "through PUBLIC"} if public else {"named": "by name"})
+
+
+def test_what_leads_out_of_a_database() -> None:
+    content = {
+        "servers": [
+            {"name": "erp", "wrapper": "postgres_fdw", "options": {"host": "db", "dbname": "odoo_db"}, "tables": 1},
+            {
+                "name": "far",
+                "wrapper": "postgres_fdw",
+                "options": {"host": "far.example", "dbname": "odoo_db"},
+                "tables": 0,
+            },
+        ],
+        "dblinks": [{"kind": "function", "name": "copy_it()", "dbname": "odoo_db", "host": None}],
+        "publications": ["all_of_it"],
+    }
+    facts = {
+        "databases": [{"name": "postgres"}, {"name": "odoo_db"}],
+        "subscriptions": [{"database": "postgres", "name": "sub", "enabled": False}],
+    }
+    found = links("postgres", content, facts, {"", "localhost", "db"})
+    assert [(item["kind"], item["name"], item["to"]) for item in found] == [
+        ("foreign server", "erp", "odoo_db"),
+        ("foreign server", "far", ""),
+        ("dblink in function", "copy_it()", "odoo_db"),
+        ("subscription", "sub", ""),
+        ("publication", "all_of_it", ""),
+    ]
 
 
 class MemoryCluster:
-    """A cluster with two databases, of which one lets nobody in."""
+    """A cluster with three databases, of which one lets nobody in and one refuses us."""
+
+    maintenance_database = "postgres"
+
+    def __init__(self) -> None:
+        self.opened: List[Tuple[str, bool]] = []
+        self.asked = 0
+
+    @contextmanager
+    def transaction(self, database: str, isolation: str = "", read_only: bool = False) -> Iterator["MemoryCluster"]:
+        """Open a transaction."""
+        if database == "secret":
+            raise OutsideError("Role postgres can't connect to database secret.")
+        self.opened.append((database, read_only))
+        yield self
 
     def rows(self, statement: Sql) -> List[Dict[str, Any]]:
         """Answer what is asked."""
-        if "pg_stat_activity" in statement.text:
+        self.asked += 1
+        text = statement.text
+        if "has_column_privilege" in text:
+            return [{"may": False}]
+        if "pg_stat_activity" in text:
             return [
                 {"database": "postgres", "application": "psql", "role": "postgres", "address": None, "sessions": 1},
                 {"database": "secret", "application": "app", "role": "app", "address": "10.0.0.1", "sessions": 2},
             ]
-        if "pg_database_size" in statement.text:
+        if "pg_database_size" in text:
+            common = {"owner": "postgres", "size_bytes": 1024, "public_connect": True, "may_connect": []}
             return [
-                {"name": name, "owner": "postgres", "size_bytes": 1024, "public_connect": True, "may_connect": []}
-                for name in ("postgres", "secret")
+                dict(common, name=name, allows_connections=name != "closed")
+                for name in ("postgres", "secret", "closed")
             ]
-        if statement.database == "secret":
-            raise OutsideError("Role postgres can't connect to database secret.")
-        return tables("auth.users", "public.archon_a")
+        if "pg_auth_members" in text:
+            return [role("n8n"), role("authenticator")]
+        if "pg_shdepend" in text:
+            return [{"database": "postgres", "role": "authenticator"}]
+        return tables("auth.users", "public.archon_a") if "pg_total_relation_size" in text else []
 
 
 def test_databases_are_read_with_their_sessions_and_one_that_refuses_is_listed() -> None:
-    shared, secret = read_blast_radius(MemoryCluster(), TENANTS)["databases"]
+    cluster = MemoryCluster()
+    found = read_blast_radius(cluster, TENANTS)
+    shared, secret, closed = found["databases"]
     assert (shared["name"], shared["verdict"]) == ("postgres", "catastrophic")
+    assert [item["service"] for item in shared["services"]] == ["archon", "n8n"]
     assert [session["application"] for session in shared["sessions"]] == ["psql"]
     assert "error" not in shared
     assert (secret["name"], secret["verdict"], secret["tables"]) == ("secret", None, None)
     assert "can't connect to database secret" in secret["error"]
     assert [session["sessions"] for session in secret["sessions"]] == [2]
+    assert (closed["verdict"], closed["error"]) == (None, "it allows no connections")
+    assert found["unseen"] == ["Subscriptions can't be seen by this role."]
+    # One transaction for what all share, one in each database; nothing can be written in any.
+    assert cluster.opened == [("postgres", True), ("postgres", True)]
+    assert cluster.asked == 9

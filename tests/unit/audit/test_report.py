@@ -72,9 +72,9 @@ class Seen:
             {"addresses": ["172.18.0.6"]},
         ]
 
-    def report(self) -> Dict[str, Any]:
+    def report(self, **more: Any) -> Dict[str, Any]:
         """Return the report on what was seen."""
-        return report(self.wanted, self.clusters, self.dumps, [self.service], self.instances)
+        return report(self.wanted, self.clusters, self.dumps, [self.service], self.instances, **more)
 
     def only_finding(self) -> Dict[str, Any]:
         """Return the one finding that there must be."""
@@ -110,6 +110,30 @@ def test_the_text_is_a_table(seen: Seen) -> None:
     assert text[3] == ""
     assert text[5].split() == ["archon-server", "running", "(healthy)", "yes", "archon_db"]
     assert not any(line != line.rstrip() for line in text)
+
+
+def test_what_leads_to_another_database_is_told(seen: Seen) -> None:
+    seen.postgres["links"] = [
+        {"kind": "foreign server", "name": "erp", "to": "odoo_db"},
+        {"kind": "publication", "name": "all", "to": ""},
+    ]
+    (finding,) = [item for item in seen.report()["findings"] if item["id"] == "cross-database"]
+    assert finding["text"] == "Foreign server erp leads to database odoo_db of the same cluster."
+
+
+def test_what_is_kept_is_listed_and_what_is_over_is_told(seen: Seen) -> None:
+    entry = {
+        "kind": "archive",
+        "name": "old",
+        "database": "postgres",
+        "until": "2026-12-23T10:00:00Z",
+        "reason": "moved",
+    }
+    result = seen.report(kept=[dict(entry, over=False), dict(entry, name="older", over=True)])
+    assert [item["thing"] for item in result["findings"] if item["id"] == "kept-over"] == ["older"]
+    assert any(
+        "archive old in postgres" in line and "2026-12-23" in line and "moved" in line for line in result["text"]
+    )
 
 
 @pytest.mark.parametrize(("verdict", "severity"), [("catastrophic", "critical"), ("shared", "high")])
