@@ -56,6 +56,20 @@ options:
     type: list
     elements: str
     default: []
+  strategy:
+    description:
+      - V(database) gives the service a database of its own.
+      - With V(schema) and V(prefix) it stays in the shared one, which O(database) and O(legacy.database) both name. Its
+        objects get O(owner); what others could do with them is taken away, but from O(connect_roles).
+      - With V(schema) they move to O(target_schema), which is the first in the owner's search path.
+      - With V(prefix) they stay where they are, and each table gets a row policy.
+      - RV(cannot_contain) says what each can't keep apart.
+    type: str
+    choices: [database, schema, prefix]
+    default: database
+  target_schema:
+    description: The schema that the objects move to, with O(strategy=schema). By default that of the owner's name.
+    type: str
   prelude:
     description:
       - What a database needs before the migrations of its service can run.
@@ -266,6 +280,16 @@ EXAMPLES = r"""
       database: postgres
       schemas: [n8n]
 
+- name: Archon stays in the shared database, and nobody else touches its tables
+  bulkhead.stack.pg_database_isolate:
+    container: supabase-ai-db
+    database: postgres
+    strategy: prefix
+    owner: archon
+    owner_password_file: /etc/bulkhead/archon.password
+    connect_roles: [service_role]
+    legacy: {database: postgres, tables: public.archon_*}
+
 - name: Put the old tables aside, once the service runs on its own database
   bulkhead.stack.pg_database_isolate:
     container: supabase-ai-db
@@ -326,6 +350,7 @@ cannot_contain:
   sample: A full disk, a superuser, a server that stops.
 """
 
+import contextlib
 import os
 import secrets
 from typing import Any, Dict, Optional
@@ -338,11 +363,16 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring im
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.sql import Secret
-from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.apply import apply
+from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.apply import apply, apply_shared
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.options import parse_wanted
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.plan import check_names, make_plan
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.read import read_state
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.report import describe
+from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.shared import (
+    STRATEGIES,
+    make_shared_plan,
+    read_shared,
+)
 
 PRIVILEGES = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "USAGE", "EXECUTE"]
 SPEC: Dict[str, Any] = {
@@ -354,6 +384,8 @@ SPEC: Dict[str, Any] = {
     "adopt": {"type": "bool", "default": False},
     "extensions": {"type": "list", "elements": "raw", "default": []},
     "connect_roles": {"type": "list", "elements": "str", "default": []},
+    "strategy": {"type": "str", "choices": list(STRATEGIES), "default": "database"},
+    "target_schema": {"type": "str"},
     "prelude": {"type": "str", "choices": ["none", "postgrest"], "default": "none"},
     "migrations": {"type": "list", "elements": "raw", "default": []},
     "expect": {
@@ -434,6 +466,8 @@ def isolate(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     check_names(parse_wanted(options, files.read_bytes, None))
     with open_postgres(options) as postgres:
         wanted = parse_wanted(options, files.read_bytes, read_password(options, check_mode))
+        if wanted.strategy != "database":
+            return isolate_inside(postgres, wanted, journal, check_mode)
         if check_mode:
             plan, state = _plan(postgres, wanted)
             return {**describe(wanted, state), **plan.result(), "warnings_found": plan.warnings}
@@ -444,6 +478,20 @@ def isolate(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
                 with StatusFile(options["status_file"], wanted.database) as status:
                     record = (lambda entry: files.append_json_line(journal, entry)) if journal else None
                     apply(plan, wanted, state, postgres, record, status.tell)
+        return {**describe(wanted, state), **plan.result(), "warnings_found": ended + plan.warnings}
+
+
+def isolate_inside(postgres: Any, wanted: Any, journal: Optional[str], check_mode: bool) -> Dict[str, Any]:
+    """Isolate a service inside of the shared database; return the module's result."""
+    with contextlib.ExitStack() as stack:
+        ended = (
+            [] if check_mode else stack.enter_context(postgres.working_on(wanted.database, (), wanted.lock_timeout_s))
+        )
+        state = read_state(postgres, wanted)
+        plan = make_shared_plan(wanted, state, read_shared(postgres, wanted, state), lambda: secrets.token_bytes(16))
+        if plan.changed and not check_mode:
+            record = (lambda entry: files.append_json_line(journal, entry)) if journal else None
+            apply_shared(plan, wanted, state, postgres, record)
         return {**describe(wanted, state), **plan.result(), "warnings_found": ended + plan.warnings}
 
 

@@ -58,7 +58,7 @@ def test_file_edit(call: Any, stack: Any) -> None:
     assert done["changes"] == [str(path)]
     assert path.read_bytes() == before.replace(b'target_db="postgres"', b'target_db="archon_db"')
     assert path.stat().st_mode & 0o111
-    wrong = call("file_edit", path=str(path), edits=[{"before": "no such line", "after": "x"}])
+    wrong = call("file_edit", path=str(path), edits=[{"before": "no such line", "after": "nor this one"}])
     assert "0 times, not 1" in wrong["msg"]
     missing = call("file_edit", path=str(path) + ".none", edits=[edit])
     assert "there is no such file" in missing["msg"]

@@ -160,7 +160,7 @@ class Docker:
         try:
             # Its own timestamps tell to the nanosecond what the API's ``since`` tells to the second.
             seconds = calendar.timegm(time.strptime(started[:19].decode("ascii"), "%Y-%m-%dT%H:%M:%S"))
-            for chunk in self._api.logs(container, stream=True, timestamps=True, since=max(0, seconds)):
+            for chunk in self._api.logs(container, stream=True, follow=False, timestamps=True, since=max(0, seconds)):
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     written, text = line.split(b" ", 1) if b" " in line else (line, b"")

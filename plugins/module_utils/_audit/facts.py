@@ -26,7 +26,7 @@ SELECT d.datname::text AS name, pg_catalog.pg_get_userbyid(d.datdba)::text AS ow
 # A role without LOGIN enters no database; who is a member of it does.
 _ROLES = """
 SELECT r.rolname::text AS name, r.rolcanlogin AS login, r.rolsuper AS superuser,
-       coalesce((SELECT array_agg(g.rolname::text ORDER BY 1) FROM pg_catalog.pg_auth_members m
+       coalesce((SELECT array_agg(g.rolname::text ORDER BY g.rolname) FROM pg_catalog.pg_auth_members m
                    JOIN pg_catalog.pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid), '{{}}') AS member_of
   FROM pg_catalog.pg_roles r ORDER BY 1
 """

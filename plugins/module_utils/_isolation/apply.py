@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """plan -> apply: one change after the other, each journalled first; a failure takes back what this plan had done."""
 
+import contextlib
 import uuid
-from typing import Any, Callable, ContextManager, Dict, List, Optional, Protocol, Sequence
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Protocol, Sequence, Tuple
 
 from .._core.errors import BulkheadError, OutsideError, VerificationError
 from .._core.plan import Change, Plan
@@ -15,6 +16,7 @@ from .fill import Fill, finish_fill, start_fill
 from .migration import psql_command
 from .model import Cluster, Content, Migration, State, Wanted
 from .read import count_rows, qualified, read_content
+from .shared import verify_shared
 from .verify import differences, expected, role_differences
 
 Record = Callable[[Dict[str, Any]], None]
@@ -53,13 +55,9 @@ def apply(
     """
     write = record or (lambda entry: None)
     tell = progress or (lambda report: None)
-    done: List[Change] = []
-    identifiers: List[str] = []
-    try:
+    with _all_or_nothing(wanted, server, write) as (done, begin):
         for change in plan:
-            done.append(change)
-            identifiers.append(uuid.uuid4().hex)
-            write(sql_entry(identifiers[-1], change.what, change.undo))
+            begin(change)
             tell({"doing": change.what})
             _apply_one(change, wanted, server, tell)
         content = read_content(server, wanted)
@@ -75,6 +73,39 @@ def apply(
             existed = state.database is not None
             owner = state.database.owner if state.database is not None else wanted.owner
             write(fingerprint_entry(wanted.database, rows, existed, owner))
+
+
+def apply_shared(plan: Plan, wanted: Wanted, state: State, server: Server, record: Optional[Record] = None) -> None:
+    """Apply a plan that isolates inside of a shared database, and verify that nobody else is let in.
+
+    Raises:
+        BulkheadError: something failed; what this plan had done was taken back, and the message says so.
+    """
+    with _all_or_nothing(wanted, server, record or (lambda entry: None)) as (_done, begin):
+        for change in plan:
+            begin(change)
+            _apply_one(change, wanted, server, lambda report: None)
+        verify_shared(server, wanted, state)
+        wrong = role_differences(server, wanted, wanted.expect)
+        if wrong:
+            raise VerificationError("Database %s isn't as expected: %s." % (wanted.database, "; ".join(wrong)))
+
+
+@contextlib.contextmanager
+def _all_or_nothing(
+    wanted: Wanted, server: Server, write: Record
+) -> Iterator[Tuple[List[Change], Callable[[Change], None]]]:
+    """Yield the list of changes that were begun, and what begins one: it is in the journal before it is made."""
+    done: List[Change] = []
+    identifiers: List[str] = []
+
+    def begin(change: Change) -> None:
+        done.append(change)
+        identifiers.append(uuid.uuid4().hex)
+        write(sql_entry(identifiers[-1], change.what, change.undo))
+
+    try:
+        yield done, begin
     except BulkheadError as error:
         left = _take_back(done, wanted, server)
         if not left:

@@ -84,7 +84,7 @@ def legacy_change(wanted: Wanted, state: State) -> Optional[Change]:
             % (legacy.database, wanted.database, ", ".join(state.legacy.changed)),
             "Stop what writes there, and take the copy again; nothing was put aside.",
         )
-    moved = [thing for thing in _movable(selection) if thing.node not in selection.shared]
+    moved = [thing for thing in movable(selection) if thing.node not in selection.shared]
     reload_cache = Sql("SELECT pg_notify('pgrst', 'reload schema')", database=legacy.database)
     what = "legacy objects (%s) in %s" % (legacy.chosen.describe(), legacy.database)
     before = "".join("%s\n" % thing.label for thing in moved)
@@ -97,19 +97,20 @@ def legacy_change(wanted: Wanted, state: State) -> Optional[Change]:
 
 def is_copied_by_name(thing: Thing) -> bool:
     """Whether a thing is one of its own, and not a part of another."""
-    return bool(_command(thing))
+    return bool(command_of(thing))
 
 
-def _movable(selection: Selection) -> List[Thing]:
+def movable(selection: Selection) -> List[Thing]:
     """Return what has to be moved by a command of its own, in an order in which no command undoes another's work.
 
     Functions first: their identity names the types of their arguments, which may move as well.
     """
-    things = [thing for thing in selection.own() if _command(thing) and thing.node not in selection.owned_sequences]
+    things = [thing for thing in selection.own() if command_of(thing) and thing.node not in selection.owned_sequences]
     return sorted(things, key=lambda thing: (thing.node[0] != "pg_proc", thing.is_table, thing.label))
 
 
-def _command(thing: Thing) -> str:
+def command_of(thing: Thing) -> str:
+    """Return the kind of a thing as ALTER and DROP name it, an empty text for a part of another."""
     if thing.node[0] == "pg_class":
         return _RELATIONS.get(thing.kind, "TYPE" if thing.kind == "c" else "")
     if thing.node[0] == "pg_type":
@@ -117,7 +118,7 @@ def _command(thing: Thing) -> str:
     return _COMMANDS.get(thing.node[0], "")
 
 
-def _identity(thing: Thing, schema: str = "") -> str:
+def identity_of(thing: Thing, schema: str = "") -> str:
     """Return an object's name as the server quotes it, for a statement's text; in another schema, if one is given."""
     quoted = '"%s".' % thing.schema.replace('"', '""')
     old = quoted if quoted in thing.label else thing.schema + "."
@@ -139,15 +140,15 @@ def _drop(wanted: Wanted, legacy: Legacy, moved: Iterable[Thing]) -> List[Sql]:
     # Tables in one command: they may refer to each other. Nothing cascades: what others need isn't dropped.
     statements = []
     for command in ("VIEW", "MATERIALIZED VIEW"):
-        views = [thing for thing in things if _command(thing) == command]
+        views = [thing for thing in things if command_of(thing) == command]
         if views:
-            text = "DROP %s %s" % (command, ", ".join(_identity(thing) for thing in views))
+            text = "DROP %s %s" % (command, ", ".join(identity_of(thing) for thing in views))
             statements.append(Sql(text, database=legacy.database))
     text = "DROP TABLE %s" % ", ".join(["{}"] * len(tables))
     statements.append(Sql(text, tuple((thing.schema, thing.name) for thing in tables), database=legacy.database))
     for thing in sorted(things, key=lambda item: (item.node[0] == "pg_type", -item.node[1])):
         if not thing.is_relation:
-            statements.append(Sql("DROP %s %s" % (_command(thing), _identity(thing)), database=legacy.database))
+            statements.append(Sql("DROP %s %s" % (command_of(thing), identity_of(thing)), database=legacy.database))
     return statements
 
 
@@ -173,10 +174,10 @@ def _archive(wanted: Wanted, state: State, legacy: Legacy, moved: Iterable[Thing
         do.append(Sql("COMMENT ON SCHEMA {} IS %s", (schema,), (note,), legacy.database))
         undo.append(Sql("DROP SCHEMA IF EXISTS {}", (schema,), database=legacy.database))
     for thing in things:
-        command = _command(thing)
-        text = "ALTER %s %s SET SCHEMA {}" % (command, _identity(thing))
+        command = command_of(thing)
+        text = "ALTER %s %s SET SCHEMA {}" % (command, identity_of(thing))
         do.append(Sql(text, (legacy.archive_schema,), database=legacy.database))
         exists = "IF EXISTS " if command in _RELATIONS.values() else ""
-        back = "ALTER %s %s%s SET SCHEMA {}" % (command, exists, _identity(thing, legacy.archive_schema))
+        back = "ALTER %s %s%s SET SCHEMA {}" % (command, exists, identity_of(thing, legacy.archive_schema))
         undo.insert(0, Sql(back, (thing.schema,), database=legacy.database))
     return do, undo

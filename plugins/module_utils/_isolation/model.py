@@ -89,7 +89,12 @@ class DefaultPrivilege:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A database as the description has it; an empty text is "nothing was said of it"."""
+    """A database as the description has it; an empty text is "nothing was said of it".
+
+    Arguments:
+        strategy: ``database``; or ``schema`` (which is target_schema) or ``prefix``, where ``database`` is the shared
+            one and stays so.
+    """
 
     database: str
     owner: str
@@ -111,6 +116,8 @@ class Wanted:
     data: str = "fresh"
     rehearsal: bool = False
     lock_timeout_s: int = 60
+    strategy: str = "database"
+    target_schema: str = ""
 
 
 @dataclass(frozen=True)

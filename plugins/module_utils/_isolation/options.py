@@ -4,13 +4,14 @@
 """The module's options as what is wanted."""
 
 import posixpath
+from dataclasses import replace
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 from .._core.errors import InputError
 from .._core.sql import Secret
 from .legacy import parse_legacy
 from .migration import read_migration
-from .model import DefaultPrivilege, Expectation, Extension, Migration, Wanted
+from .model import DefaultPrivilege, Expectation, Extension, Legacy, Migration, Wanted
 
 
 def parse_wanted(options: Mapping[str, Any], read: Callable[[str], bytes], password: Optional[Secret]) -> Wanted:
@@ -32,7 +33,7 @@ def parse_wanted(options: Mapping[str, Any], read: Callable[[str], bytes], passw
         prelude=options["prelude"],
         migrations=tuple(_migration(item, read) for item in options["migrations"]),
         expect=_expectation(options["expect"]),
-        legacy=parse_legacy(options["legacy"]) if options["legacy"] else None,
+        legacy=_legacy(options),
         encoding=options["encoding"] or "",
         lc_collate=options["lc_collate"] or "",
         lc_ctype=options["lc_ctype"] or "",
@@ -46,7 +47,20 @@ def parse_wanted(options: Mapping[str, Any], read: Callable[[str], bytes], passw
         data=options["data"],
         rehearsal=options["rehearsal"],
         lock_timeout_s=options["lock_timeout"],
+        strategy=options["strategy"],
+        target_schema=options["target_schema"] or options["owner"],
     )
+
+
+def _legacy(options: Mapping[str, Any]) -> Optional[Legacy]:
+    if not options["legacy"]:
+        return None
+    legacy = parse_legacy(options["legacy"])
+    if options["strategy"] != "schema":
+        return legacy
+    # What was moved there before is the service's as well.
+    schemas = (*legacy.chosen.schemas, options["target_schema"] or options["owner"])
+    return replace(legacy, chosen=replace(legacy.chosen, schemas=schemas))
 
 
 def _extension(item: Any) -> Extension:

@@ -16,6 +16,7 @@ from .fill import JOURNAL_SCHEMA
 from .legacy import is_copied_by_name, legacy_change
 from .model import Content, DefaultPrivilege, Extension, Legacy, Locale, Migration, State, Wanted
 from .prelude import API_ROLES, check_prelude, prelude_content, prelude_roles
+from .selection import Selection
 from .verify import expected
 
 _PUBLIC = ""
@@ -48,7 +49,7 @@ def make_plan(wanted: Wanted, state: State, new_salt: Callable[[], bytes]) -> Pl
     plan.warnings += warnings + list(state.legacy.selection.notes)
     if not copies and wanted.legacy is not None and wanted.legacy.action != "keep":
         plan.warnings += ["After the move: %s" % question for question in state.legacy.selection.questions]
-    plan.add(_role(wanted, state, new_salt))
+    plan.add(role_change(wanted, state, new_salt))
     if wanted.prelude == "postgrest":
         check_prelude(state)
         for change in prelude_roles(state):
@@ -96,18 +97,7 @@ def _check_copy(wanted: Wanted, state: State) -> None:
             "There is nothing to copy: %s holds no tables of %s." % (legacy.database, legacy.chosen.describe()),
             "Correct legacy, or set data to fresh.",
         )
-    if selection.questions:
-        raise ConflictError(
-            "Before the objects of %s can be copied, %d thing%s must be decided:\n%s"
-            % (
-                wanted.database,
-                len(selection.questions),
-                "" if len(selection.questions) == 1 else "s",
-                "\n".join("  - " + question for question in selection.questions),
-            ),
-            "\nName them under legacy.include or legacy.exclude.",
-            questions=list(selection.questions),
-        )
+    refuse_questions(selection, "copied")
     content, fill = state.content, state.content.fill
     if fill is None and not content.empty:
         raise ConflictError(
@@ -125,6 +115,22 @@ def _check_copy(wanted: Wanted, state: State) -> None:
             "Database %s has the locale %s, what is to be copied needs %s."
             % (wanted.database, _display(state.database.locale), _display(_locale(wanted, state))),
             "It is empty: drop it, and it is made anew with the right locale.",
+        )
+
+
+def refuse_questions(selection: Selection, what: str) -> None:
+    """Raise ConflictError where it must be decided whose an object is before anything is done."""
+    if selection.questions:
+        raise ConflictError(
+            "Before the objects can be %s, %d thing%s must be decided:\n%s"
+            % (
+                what,
+                len(selection.questions),
+                "" if len(selection.questions) == 1 else "s",
+                "\n".join("  - " + question for question in selection.questions),
+            ),
+            "\nName them under legacy.include or legacy.exclude.",
+            questions=list(selection.questions),
         )
 
 
@@ -183,7 +189,7 @@ def check_names(wanted: Wanted) -> None:
         raise InputError(
             "Role names that begin with pg_ belong to Postgres itself: %s." % wanted.owner, "Choose another."
         )
-    if wanted.legacy is not None and wanted.legacy.database == wanted.database:
+    if wanted.strategy == "database" and wanted.legacy is not None and wanted.legacy.database == wanted.database:
         raise InputError(
             "legacy names the database %s itself." % wanted.database, "Name the one that its tables lie in now."
         )
@@ -395,7 +401,8 @@ def _package(extension: str, version: int) -> str:
     return "postgresql-contrib, or the extension's own package for Postgres %d" % major
 
 
-def _role(wanted: Wanted, state: State, new_salt: Callable[[], bytes]) -> Optional[Change]:
+def role_change(wanted: Wanted, state: State, new_salt: Callable[[], bytes]) -> Optional[Change]:
+    """Return what makes the owner, or gives it the password that is wanted, or None."""
     role = state.roles.get(wanted.owner)
     secret = wanted.password
     if role is not None and role.login:

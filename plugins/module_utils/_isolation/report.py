@@ -17,13 +17,25 @@ CONTAINS = {
         "A full disk, a server that stops or is upgraded, too many connections, a superuser: they concern every"
         " database of the cluster.",
     ),
+    "schema": (
+        "A role that reads or writes beside its own; names that clash; a dump or an archive of this service alone.",
+        "A dropped or restored database, a full disk, a lock on what all share, an extension that is upgraded, a server"
+        " that stops, too many connections, a superuser: they concern every service in the database.",
+    ),
+    "prefix": (
+        "A role that reads or writes beside its own, as long as it is no superuser and no role that passes row"
+        " policies by.",
+        "A dropped or restored database, a dropped schema, a full disk, a server that stops, too many connections, a"
+        " superuser: they concern every service in the database. Its owner may make tables beside the others', under"
+        " any name; and what a service makes outside of its prefix is nobody's.",
+    ),
 }
 
 
 def describe(wanted: Wanted, state: State) -> Dict[str, Any]:
     """Return facts for the module's result."""
     selection = state.legacy.selection
-    contains, cannot = CONTAINS["database"]
+    contains, cannot = CONTAINS[wanted.strategy]
     return {
         "database_exists": state.database is not None,
         "legacy_tables": [

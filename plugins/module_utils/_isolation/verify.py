@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, ContextManager, Dict, List, Protocol
 
 from .._core.errors import BulkheadError
-from .._core.sql import Sql
+from .._core.sql import Sql, quoted_name
 from .._core.text import nearest
 from .model import Content, Expectation, State, Wanted
 
@@ -84,11 +84,12 @@ class _Enough(Exception):
 def role_differences(server: Server, wanted: Wanted, expect: Expectation) -> List[str]:
     """Ask as the roles that will use the database: what must work, and what must be refused. Nothing is kept.
 
-    As the owner, always: that it can make a table in public.
+    As the owner, always: that it can make a table in its schema.
     """
     asked = {role: (list(works), list(refused)) for role, (works, refused) in expect.roles.items()}
     own = asked.setdefault(wanted.owner, ([], []))
-    own[0].append("CREATE TABLE public.bulkhead_may_create ()")
+    schema = "public" if wanted.strategy != "schema" else quoted_name(wanted.target_schema)
+    own[0].append("CREATE TABLE %s.bulkhead_may_create ()" % schema)
     wrong = []
     for role, (works, refused) in asked.items():
         for question in works:
