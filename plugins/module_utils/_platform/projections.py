@@ -167,6 +167,7 @@ def _isolate(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List[T
             **connection(platform, database["cluster"]),
             "database": database_name(platform, key),
             "owner": database["owner"],
+            "strategy": database["strategy"],
             "adopt": database["adopt"],
             "extensions": database.get("extensions") or [],
             "connect_roles": database.get("connect_roles") or [],
@@ -179,7 +180,7 @@ def _isolate(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List[T
             "status_file": posixpath.join(platform["state_dir"], "status", key + ".json"),
             "journal": journal_path(platform, key),
         }
-        for field in ("encoding", "lc_collate", "lc_ctype", "conn_limit"):
+        for field in ("encoding", "lc_collate", "lc_ctype", "conn_limit", "target_schema"):
             if database.get(field) is not None:
                 options[field] = database[field]
         if database.get("owner_password"):
@@ -226,7 +227,9 @@ def _safety(platform: Mapping[str, Any], key: str, database: Thing) -> List[Thin
     if legacy:
         shared = dict(common, database=legacy["database"], dest=posixpath.join(root, legacy["database"]))
         # Which tables these are the plan knows: the dump of their rows alone is for reference.
-        dumps.insert(0, {"reference": True, "options": shared})
+        before = {"reference": True, "options": shared}
+        # Where it stays in the shared database there is no other.
+        dumps = [before] if database["strategy"] != "database" else [before, *dumps]
     return dumps
 
 
@@ -545,6 +548,8 @@ def _audit(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Thing:
                 "criticality": item["criticality"],
             }
             for key, item in platform["databases"].items()
+            # A service inside of a shared database is no database.
+            if item["strategy"] == "database"
         },
         "folders": {
             key: backup_folder(platform, key) for key, item in platform["databases"].items() if item.get("backup")

@@ -93,6 +93,8 @@ DATABASE = {
     "criticality": Field(choices=CRITICALITIES, default="medium"),
     "rpo": Field("duration"),
     "rto": Field("duration"),
+    "strategy": Field(choices=("database", "schema", "prefix"), default="database"),
+    "target_schema": Field(),
     "owner": Field(),
     "owner_password": Field(),
     "owner_password_file": Field(),

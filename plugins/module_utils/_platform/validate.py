@@ -31,6 +31,7 @@ def validate(description: Any, profiles: Optional[Mapping[str, Any]] = None) -> 
         _check_references(platform, known, mistakes)
         _check_clusters(platform, mistakes)
         _check_databases(platform, mistakes)
+        _check_strategies(platform, known, mistakes)
         _check_schedules(platform, mistakes)
     if mistakes:
         raise DescriptionError(mistakes)
@@ -53,8 +54,11 @@ def _with_profiles(description: Any, profiles: Mapping[str, Any]) -> Any:
         database = filled.get(service.get("database"))
         # Only a database that is to be isolated is filled in: one that merely is backed up has no owner named.
         if isinstance(database, dict) and database.get("owner"):
-            for field, value in (profile.get("database") or {}).items():
-                database.setdefault(field, value)
+            known = profile.get("database") or {}
+            # Inside of a shared database nothing is made; what must be there must be there all the same.
+            fields = known if database.get("strategy", "database") == "database" else set(known) & {"expect_tables"}
+            for field in fields:
+                database.setdefault(field, known[field])
     return dict(
         description, databases=filled, **({"services": complete_services} if isinstance(services, dict) else {})
     )
@@ -191,7 +195,8 @@ def _check_references(platform: Mapping[str, Any], profiles: Mapping[str, Any], 
     for name, database in _things(platform, "databases").items():
         _refer("databases.%s.cluster" % name, database.get("cluster"), "cluster", clusters, mistakes)
         legacy = database.get("legacy") or {}
-        if legacy.get("database") is not None and legacy["database"] == (database.get("name") or name):
+        is_own = database.get("strategy") == "database"
+        if is_own and legacy.get("database") is not None and legacy["database"] == (database.get("name") or name):
             mistakes.append("databases.%s.legacy.database: is the database itself." % name)
     for name, service in _things(platform, "services").items():
         _refer("services.%s.database" % name, service.get("database"), "database", databases, mistakes)
@@ -275,10 +280,57 @@ def _check_isolation(name: str, database: Mapping[str, Any], mistakes: List[str]
     legacy = database.get("legacy") or {}
     if legacy and not (legacy.get("tables") or legacy.get("schemas") or legacy.get("owner")):
         mistakes.append("databases.%s.legacy: say which tables are meant: tables, schemas or owner." % name)
+    if database.get("strategy") != "database":
+        _check_inside(name, database, mistakes)
     if database.get("data") != "copy":
         return
     if not legacy:
         mistakes.append("databases.%s.legacy: is missing, and data: copy needs it." % name)
+
+
+# What says how a database is made, or where its rows come from.
+_OF_A_DATABASE = (
+    "migrations",
+    "extensions",
+    "prelude",
+    "encoding",
+    "lc_collate",
+    "lc_ctype",
+    "conn_limit",
+    "search_path",
+) + ("default_privileges", "adopt", "backup")
+
+
+def _check_inside(name: str, database: Mapping[str, Any], mistakes: List[str]) -> None:
+    """What a service that stays in a shared database needs, and what can't be said of it."""
+    where, strategy = "databases.%s" % name, database["strategy"]
+    if not database.get("owner"):
+        mistakes.append("%s.owner: is missing, and strategy %s needs one." % (where, strategy))
+    legacy = database.get("legacy") or {}
+    if not legacy:
+        mistakes.append("%s.legacy: is missing, and strategy %s needs it." % (where, strategy))
+    elif legacy.get("database") != (database.get("name") or name):
+        mistakes.append("%s.legacy.database: with strategy %s it is the database itself." % (where, strategy))
+    for field in _OF_A_DATABASE:
+        if database.get(field) not in (None, False, "none"):
+            mistakes.append("%s.%s: with strategy %s no database is made; leave it out." % (where, field, strategy))
+    if database.get("data") == "copy":
+        mistakes.append("%s.data: with strategy %s no rows move." % (where, strategy))
+    if legacy.get("archive_schema"):
+        mistakes.append("%s.legacy.archive_schema: with strategy %s nothing is put aside." % (where, strategy))
+
+
+def _check_strategies(platform: Mapping[str, Any], profiles: Mapping[str, Any], mistakes: List[str]) -> None:
+    """Whether a program can live in the way that is chosen for it."""
+    databases = platform.get("databases") or {}
+    for name, service in _things(platform, "services").items():
+        known = (profiles.get(str(service.get("profile"))) or {}).get("can_live_in")
+        strategy = (databases.get(str(service.get("database"))) or {}).get("strategy")
+        if known and strategy and strategy not in known:
+            mistakes.append(
+                "databases.%s.strategy: %s (services.%s) can't live in a %s; it can in: %s."
+                % (service["database"], service["profile"], name, strategy, ", ".join(known))
+            )
 
 
 def _check_schedules(platform: Mapping[str, Any], mistakes: List[str]) -> None:

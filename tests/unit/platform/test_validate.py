@@ -355,9 +355,13 @@ def test_our_own_inventories_are_right(path: pathlib.Path) -> None:
     description = load(path)["bulkhead_platform"]
     platform = validate(description, profiles())
     phases = project(platform, profiles())
-    assert [item["key"] for item in phases["isolate"]] == ["archon_db"]
-    assert [item["name"] for item in phases["postgrest"]] == ["archon"]
-    assert [item["key"] for item in phases["backup"]] == list(description["databases"])
+    inside = path.parts[-4] == "archon-prefix"
+    assert [item["key"] for item in phases["isolate"]] == ["archon" if inside else "archon_db"]
+    assert [item["options"]["strategy"] for item in phases["isolate"]] == ["prefix" if inside else "database"]
+    assert [item["name"] for item in phases["postgrest"]] == ([] if inside else ["archon"])
+    assert [item["key"] for item in phases["switch"]] == ([] if inside else ["archon_db"])
+    own = [name for name, item in description["databases"].items() if "strategy" not in item]
+    assert [item["key"] for item in phases["backup"]] == own == list(phases["audit"]["databases"])
     assert len(phases["audit"]["services"]) == len(description["services"])
     (dns,) = phases["dns"]
     assert dns["services"] == ["archon-server", "archon-mcp", "archon-agent-work-orders"]
@@ -410,3 +414,21 @@ def test_what_a_copy_needs(fields: Any, says: str) -> None:
     with pytest.raises(DescriptionError) as caught:
         validate(described_copy(**fields), {"n8n": variables})
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"owner": None}, "databases.archon.owner: is missing, and strategy prefix needs one."),
+        ({"legacy": None}, "databases.archon.legacy: is missing"),
+        ({"legacy": {"database": "other", "tables": "public.archon_*"}}, "it is the database itself"),
+        ({"extensions": ["vector"]}, "databases.archon.extensions: with strategy prefix no database is made"),
+        ({"data": "copy"}, "no rows move"),
+        ({"strategy": "schema"}, "archon (services.archon-server) can't live in a schema; it can in: database, prefix"),
+    ],
+)
+def test_what_a_service_inside_of_a_shared_database_can_not_ask_for(fields: Any, says: str) -> None:
+    (path,) = [path for path in INVENTORIES if path.parts[-4] == "archon-prefix"]
+    description = load(path)["bulkhead_platform"]
+    description["databases"]["archon"].update(fields)
+    assert any(says in mistake for mistake in mistakes_of(description, profiles()))
