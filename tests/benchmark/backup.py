@@ -50,8 +50,8 @@ BOUNDS = {"embeddings": (4.0, 2.5, 1.0), "pgbench": (1 / 1.1, 1 / 1.1, 1.0)}
 
 
 @contextmanager
-def own_container(fill: str) -> Iterator[str]:
-    """Start a container of ours, on a network of its own, with rows in the database postgres; remove it in the end."""
+def own_container(rows: str) -> Iterator[str]:
+    """Start a container of ours, on a network of its own, with what SQL makes in its database; remove it in the end."""
     name = f"bulkhead-benchmark-{uuid.uuid4().hex[:8]}"
     password = uuid.uuid4().hex
     environment = dict(os.environ, POSTGRES_PASSWORD=password)
@@ -79,7 +79,7 @@ def own_container(fill: str) -> Iterator[str]:
                 raise SystemExit(f"the server in {name} didn't answer within 60 s")
             time.sleep(0.1)
         psql = ["docker", "exec", "-i", name, "psql", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres"]
-        subprocess.run(psql, check=True, input=FILL[fill] + "CHECKPOINT;", text=True)
+        subprocess.run(psql, check=True, input=rows + "CHECKPOINT;", text=True)
         yield name
     finally:
         subprocess.run(["docker", "rm", "-f", "-v", name], check=False, stdout=subprocess.DEVNULL)
@@ -175,7 +175,7 @@ def importable() -> Iterator[None]:
 def figures() -> Iterator[tuple[str, str, str, bool]]:
     """Yield what `make bench ONLY=backup` prints: both kinds of rows, medians of five."""
     for fill, bounds in BOUNDS.items():
-        with importable(), own_container(fill) as container:
+        with importable(), own_container(FILL[fill]) as container:
             for name, value, bound, holds in measure(container, "postgres", "postgres", [], 5, bounds):
                 sign = "at most" if name.endswith("size_ratio") else "at least"
                 yield f"{name} ({fill})", f"{value:.2f}", f"{sign} {bound:.2f}", holds
@@ -198,7 +198,7 @@ def main() -> int:
         if arguments.container:
             lines = measure(arguments.container, *wanted)
         else:
-            with own_container(arguments.fill) as container:
+            with own_container(FILL[arguments.fill]) as container:
                 lines = measure(container, *wanted)
     for name, value, bound, holds in lines:
         print(f"{name} {value:.2f} {bound:.2f} {'holds' if holds else 'falls short'}")
