@@ -67,11 +67,25 @@ phases:
       type: list
       elements: dict
       sample: []
-    postgrest:
-      description: PostgREST instances with their gateway, probe, and the services that they serve.
+    access:
+      description: By cluster, databases that are only listed, as options of M(bulkhead.stack.pg_database_access).
       type: list
       elements: dict
       sample: []
+    postgrest:
+      description: PostgREST instances that services use, with their gateway and probe.
+      type: list
+      elements: dict
+      sample: []
+    switch:
+      description: By database, how its services get there, and how that is proven.
+      type: list
+      elements: dict
+      sample: []
+    kept:
+      description: Where the register of what is kept lies.
+      type: dict
+      sample: {register: /var/lib/bulkhead/register.jsonl}
     backup:
       description: Databases with a schedule, each with the options of M(bulkhead.stack.pg_dump_rotate).
       type: list

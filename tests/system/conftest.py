@@ -177,8 +177,23 @@ class Project:
         found: list[dict[str, Any]] = json.loads(self.docker("inspect", f"{self.name}-{service}-1"))
         return found[0]
 
+    def start(self, playbook: str, platform: dict[str, Any]) -> "subprocess.Popen[bytes]":
+        """Start a playbook with a description, in a group of processes of its own; return its process."""
+        command = self.command(playbook, platform)
+        silent = subprocess.DEVNULL
+        return subprocess.Popen(
+            command, env=self.environment, cwd=self.folder, stdout=silent, stderr=silent, start_new_session=True
+        )
+
     def play(self, playbook: str, platform: dict[str, Any], *arguments: str) -> Any:
         """Run a playbook with a description; return the finished process with its output as text."""
+        command = self.command(playbook, platform, *arguments)
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=300, check=False, cwd=self.folder
+        )
+
+    def command(self, playbook: str, platform: dict[str, Any], *arguments: str) -> list[str]:
+        """Return the command that runs a playbook with a description."""
         inventory = self.folder / "inventory.yml"
         described = {"state_dir": str(self.folder / "state"), "backup_root": str(self.folder / "backups")}
         host = {
@@ -187,10 +202,7 @@ class Project:
             "bulkhead_platform": {**described, "clusters": {}, "databases": {}, **platform},
         }
         inventory.write_text(yaml.safe_dump({"bulkhead": {"hosts": {"here": host}}}))
-        command = ["ansible-playbook", f"bulkhead.stack.{playbook}", "-i", str(inventory), *arguments]
-        return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=300, check=False, cwd=self.folder
-        )
+        return ["ansible-playbook", f"bulkhead.stack.{playbook}", "-i", str(inventory), *arguments]
 
     def remove(self) -> None:
         """Take it all away."""
@@ -282,13 +294,24 @@ class Server:
         Project.docker("rm", "-f", "-v", self.name)
 
 
-@pytest.fixture(scope="module", params=["15", "17"])
-def servers(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """Yield a server of each version that the house has an image of."""
-    image = os.environ.get(f"BULKHEAD_POSTGRES{request.param}_IMAGE", f"bulkhead/postgres:{request.param}")
-    server = Server(image)
+@pytest.fixture(scope="module")
+def start_server() -> Iterator[Any]:
+    """Return a function that starts a server from an image, with more options of ``docker run``."""
+    made: list[Server] = []
+
+    def start(image: str, *options: str) -> Server:
+        made.append(Server(image, *options))
+        made[-1].wait()
+        return made[-1]
+
     try:
-        server.wait()
-        yield server
+        yield start
     finally:
-        server.remove()
+        for server in made:
+            server.remove()
+
+
+@pytest.fixture(scope="module", params=["15", "17"])
+def servers(request: pytest.FixtureRequest, start_server: Any) -> Any:
+    """Return a server of each version that the house has an image of."""
+    return start_server(os.environ.get(f"BULKHEAD_POSTGRES{request.param}_IMAGE", f"bulkhead/postgres:{request.param}"))

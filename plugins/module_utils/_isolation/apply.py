@@ -9,7 +9,7 @@ from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional
 
 from .._core.errors import BulkheadError, OutsideError, VerificationError
 from .._core.plan import Change, Plan
-from .._core.sql import Sql
+from .._core.sql import Secret, Sql
 from .._journal.journal import fingerprint_entry, sql_entry
 from .copying import Copy, Progress, carry_out
 from .fill import Fill, finish_fill, start_fill
@@ -197,7 +197,9 @@ def _take_back(done: Sequence[Change], wanted: Wanted, server: Server) -> List[s
     """Undo changes, the newest first; return what could not be undone."""
     left = []
     for change in reversed(done):
-        for statement in change.undo:
+        old_password = change.data if isinstance(change.data, Secret) else None
+        back = (Sql("ALTER ROLE {} PASSWORD %s", (wanted.owner,), (old_password,)),) if old_password else ()
+        for statement in change.undo + back:
             _leave_first(statement, server)
             try:
                 server.execute(statement)

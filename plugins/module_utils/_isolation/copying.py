@@ -260,8 +260,13 @@ def _run(server: Server, argv: Sequence[str], failure: str) -> Any:
             or lines
             or ["no message"]
         )
+        # The server's own advice, such as to look for free disk space.
+        hints = [line.strip().replace("HINT:", "").strip() for line in lines if line.startswith("HINT:")]
         raise OutsideError(
-            "%s: %s." % (failure, wrong[0].strip().rstrip(".")), None, rc=result.rc, stderr="\n".join(lines[:20])
+            "%s: %s." % (failure, wrong[0].strip().rstrip(".")),
+            hints[0] if hints else None,
+            rc=result.rc,
+            stderr="\n".join(lines[:20]),
         )
     return result
 

@@ -218,6 +218,7 @@ class State:
         sessions: who is connected to the wanted database, by role and application, with the number of sessions.
         password_holds: whether a login with the wanted password works; None where the verifier was read.
         written_since: rows of the wanted database that came or changed after it was filled.
+        owner_sessions: the owner's open sessions, with their number by database: another password would end them.
     """
 
     version: int
@@ -232,3 +233,4 @@ class State:
     sessions: Tuple[Tuple[str, str, int], ...] = ()
     password_holds: Optional[bool] = None
     written_since: int = 0
+    owner_sessions: Tuple[Tuple[str, int], ...] = ()

@@ -425,6 +425,13 @@ def role_change(wanted: Wanted, state: State, new_salt: Callable[[], bytes]) -> 
             statements=(Sql("CREATE ROLE {} " + attributes + " PASSWORD %s", (wanted.owner,), (verifier,)),),
             undo=(Sql("DROP ROLE IF EXISTS {}", (wanted.owner,)),),
         )
+    if verifier is not None and state.owner_sessions:
+        raise ConflictError(
+            "Role %s has another password, and is in use: %s."
+            % (wanted.owner, ", ".join("%d sessions in %s" % (count, name) for name, count in state.owner_sessions)),
+            "What logs in with the old one would be locked out. Give the password that it has (owner_password or"
+            " owner_password_file), name another owner, or stop what uses this one.",
+        )
     before = "login" if role.login else "no login"
     if verifier is None:
         return Change(
@@ -436,6 +443,8 @@ def role_change(wanted: Wanted, state: State, new_salt: Callable[[], bytes]) -> 
         "login, password by SCRAM-SHA-256",
         (Sql("ALTER ROLE {} LOGIN PASSWORD %s", (wanted.owner,), (verifier,)),),
         _unlogin(wanted, role.login),
+        # The old verifier goes back where this run fails; it is a secret, and no journal gets it.
+        Secret(role.verifier) if role.verifier else None,
     )
 
 

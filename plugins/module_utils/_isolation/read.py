@@ -50,6 +50,12 @@ _SESSIONS = """
       AND application_name NOT LIKE 'bulkhead/%%'
     GROUP BY 1, 2 ORDER BY 1, 2
     """
+_OWNER_SESSIONS = """
+    SELECT datname::text AS database, count(*)::int AS sessions FROM pg_catalog.pg_stat_activity
+    WHERE usename = %s AND datname IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()
+      AND application_name NOT LIKE 'bulkhead/%%'
+    GROUP BY 1 ORDER BY 1
+    """
 _SEARCH_PATH = """
     SELECT substr(c, 13) FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
     CROSS JOIN LATERAL unnest(s.setconfig) c
@@ -173,6 +179,9 @@ def read_state(cluster: Cluster, wanted: Wanted) -> State:
         ),
         password_holds=holds,
         written_since=sum(item.came + item.gone for item in written.values()),
+        owner_sessions=tuple(
+            (row["database"], row["sessions"]) for row in cluster.rows(Sql(_OWNER_SESSIONS, values=(wanted.owner,)))
+        ),
     )
 
 

@@ -55,7 +55,8 @@ def test_platform_info_projects_a_good_description(run: Run, check_mode: bool) -
     result = run("platform_info", check_mode, platform=GOOD)
     assert result["changed"] is False
     assert result["platform"]["databases"]["n8n_db"]["rpo"] == 86400
-    assert set(result["phases"]) == {"dns", "isolate", "postgrest", "backup", "audit"}
+    phases = {"dns", "isolate", "access", "postgrest", "switch", "kept", "backup", "audit"}
+    assert set(result["phases"]) == phases
     (backup,) = result["phases"]["backup"]
     assert backup["options"]["database"] == "n8n_db"
 
