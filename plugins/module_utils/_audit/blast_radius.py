@@ -28,6 +28,7 @@ def read_blast_radius(cluster: Cluster, tenants: Tenants, names: Sequence[str] =
     A database that refuses the connection is listed with its error and no verdict.
     """
     facts = read_facts(cluster)
+    superusers = [role["name"] for role in facts["roles"] if role["superuser"] and role["login"]]
     databases = []
     for row in facts["databases"]:
         name = row["name"]
@@ -39,13 +40,13 @@ def read_blast_radius(cluster: Cluster, tenants: Tenants, names: Sequence[str] =
             entry.update(tables=None, unclaimed_tables=None, groups=[], services=[], links=[])
         else:
             holders = {item["role"] for item in facts["holders"] if item["database"] == name}
-            entry.update(judge(content["tables"], tenants, strangers(entry["enters"], holders, facts["roles"])))
+            here = strangers(entry["enters"], holders, facts["roles"])
+            entry.update(judge(content["tables"], tenants, here, superusers))
             entry["links"] = links(name, content, facts, {*names, *_HERE})
             for link in entry["links"]:
                 if link["to"]:
                     entry["reasons"].append("%s %s leads to database %s" % (link["kind"], link["name"], link["to"]))
         databases.append(entry)
-    superusers = [role["name"] for role in facts["roles"] if role["superuser"] and role["login"]]
     return {"databases": databases, "superusers": superusers, "unseen": facts["unseen"]}
 
 
@@ -91,11 +92,14 @@ def strangers(entering: Mapping[str, str], holders: Set[str], roles: Sequence[Ma
     }
 
 
-def judge(tables: Sequence[Mapping[str, Any]], tenants: Tenants, entering: Mapping[str, str]) -> Dict[str, Any]:
+def judge(
+    tables: Sequence[Mapping[str, Any]], tenants: Tenants, entering: Mapping[str, str], superusers: Sequence[str] = ()
+) -> Dict[str, Any]:
     """Return the verdict on a database that holds these tables, with its reasons.
 
     Arguments:
         entering: who may enter although it has nothing here, and by which way.
+        superusers: whose tables may be anybody's.
     """
     counts: Dict[str, int] = {}
     sizes: Dict[str, int] = {}
@@ -114,16 +118,18 @@ def judge(tables: Sequence[Mapping[str, Any]], tenants: Tenants, entering: Mappi
             unclaimed.append(table)
     platforms = sorted(name for name in counts if tenants[name].get("platform"))
     groups = _grouped(unclaimed)
-    # Where nobody claims a table, those that have a name in common, or an owner of their own, are one program's.
-    foreign = [group for group in groups if group["is_program"]] if counts or len(groups) > 1 else []
+    foreign = _programs(groups, superusers)
+    # One program that nobody knows, alone in its database, is its own.
+    if not counts and len(foreign) == 1:
+        foreign = {}
     services: List[Row] = [
         {"service": name, "tables": counts[name], "size_bytes": sizes[name], "enters": None}
         for name in sorted(counts)
         if name not in platforms
     ]
     services += [
-        {"service": group["label"], "tables": group["tables"], "size_bytes": group["size_bytes"], "enters": None}
-        for group in foreign
+        {"service": name, "tables": tables_here, "size_bytes": size, "enters": None}
+        for name, (tables_here, size) in foreign.items()
     ]
     guests = [service["service"] for service in services]
     verdict, reasons = _verdict(platforms, services, len(unclaimed), bool(counts))
@@ -148,7 +154,7 @@ def judge(tables: Sequence[Mapping[str, Any]], tenants: Tenants, entering: Mappi
         "archived": archived,
         "tables": len(tables),
         "unclaimed_tables": len(unclaimed),
-        "groups": [{key: value for key, value in group.items() if key != "is_program"} for group in groups],
+        "groups": groups,
         "services": services,
     }
 
@@ -173,7 +179,7 @@ def _verdict(
 def _grouped(tables: Sequence[Mapping[str, Any]]) -> List[Row]:
     """Return tables in groups by schema, owner, and what their names begin with.
 
-    A beginning that one table alone has is none. A group is a program of its own where its tables are several.
+    A beginning that one table alone has is none.
     """
     beginnings: Dict[Tuple[str, str, str], int] = {}
     for table in tables:
@@ -189,10 +195,24 @@ def _grouped(tables: Sequence[Mapping[str, Any]]) -> List[Row]:
         group = found.setdefault((schema, owner, prefix), new)
         group["tables"] += 1
         group["size_bytes"] += table["size_bytes"]
-    groups = [found[key] for key in sorted(found)]
+    return [found[key] for key in sorted(found)]
+
+
+def _programs(groups: Sequence[Mapping[str, Any]], superusers: Sequence[str]) -> Dict[str, Tuple[int, int]]:
+    """Return tables and bytes of each program that groups seem to be of, by a name for it.
+
+    A role that is no superuser is one program's, whatever its tables are called. Of a superuser's tables those that
+    begin alike are one program's.
+    """
+    found: Dict[str, Tuple[int, int]] = {}
     for group in groups:
-        group["is_program"] = group["tables"] > 1 and bool(group["prefix"])
-    return groups
+        is_anybodys = group["owner"] in superusers
+        if is_anybodys and not group["prefix"]:
+            continue
+        name = group["label"] if is_anybodys else group["owner"]
+        tables, size = found.get(name, (0, 0))
+        found[name] = (tables + group["tables"], size + group["size_bytes"])
+    return dict(sorted(found.items()))
 
 
 def _prefix(name: str) -> str:

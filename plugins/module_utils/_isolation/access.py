@@ -113,8 +113,6 @@ def read_access(cluster: Cluster, wanted: Sequence[WantedAccess]) -> AccessState
 def _reasons(row: Mapping[str, Any], roles: Mapping[int, Mapping[str, Any]]) -> Dict[str, str]:
     """Return why each role that can log in has to do with a database; those that have nothing there are left out."""
     direct: Dict[int, str] = {}
-    for oid, sessions in row["sessions"].items():
-        direct[int(oid)] = "%d of its sessions %s open there" % (sessions, "is" if sessions == 1 else "are")
     for oid in row["settings"]:
         direct[oid] = "it has settings there"
     for oid in row["holders"]:
@@ -132,8 +130,11 @@ def _reasons(row: Mapping[str, Any], roles: Mapping[int, Mapping[str, Any]]) -> 
         through = sorted(
             roles[group]["name"] for group in groups if group in direct and not roles[group]["name"].startswith("pg_")
         )
+        sessions = row["sessions"].get(str(oid))
         if through:
             found[role["name"]] = "it is a member of %s" % ", ".join(through)
+        elif sessions:
+            found[role["name"]] = "%d of its sessions %s open there" % (sessions, "is" if sessions == 1 else "are")
     return found
 
 

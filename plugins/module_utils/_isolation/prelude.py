@@ -66,6 +66,9 @@ def prelude_content(wanted: Wanted) -> Change:
     database, owner = wanted.database, wanted.owner
     statements = [Sql("CREATE SCHEMA IF NOT EXISTS auth", database=database)]
     undo = [Sql("DROP SCHEMA IF EXISTS auth CASCADE", database=database)]
+    if wanted.data == "copy":
+        # What is copied may bring more functions of that schema, such as auth.jwt(), which its policies call.
+        statements.append(Sql("GRANT CREATE ON SCHEMA auth TO {}", (owner,), database=database))
     for role in (owner,) + API_ROLES:
         statements.append(Sql("GRANT USAGE ON SCHEMA auth TO {}", (role,), database=database))
     for role in API_ROLES:

@@ -106,15 +106,24 @@ def test_who_may_enter_and_has_nothing_here_is_a_service_that_could_do_harm() ->
 
 
 def test_services_are_seen_without_any_description() -> None:
-    found = judge(tables("public.erp_order", "public.erp_line", "public.flow_a", "public.flow_b", "public.x"), {}, {})
+    names = ("public.erp_order", "public.erp_line", "public.flow_a", "public.flow_b", "public.x")
+    found = judge(tables(*names), {}, {}, ["postgres"])
     assert found["verdict"] == "shared"
-    assert [item["service"] for item in found["services"]] == ["public.erp_*", "public.flow_*"]
+    assert [(item["service"], item["tables"]) for item in found["services"]] == [
+        ("public.erp_*", 2),
+        ("public.flow_*", 2),
+    ]
     assert [(item["label"], item["tables"]) for item in found["groups"]] == [
         ("public.*", 1),
         ("public.erp_*", 2),
         ("public.flow_*", 2),
     ]
-    assert judge(tables("public.erp_order", "public.erp_line"), {}, {})["verdict"] == "contained"
+    assert judge(tables("public.erp_order", "public.erp_line"), {}, {}, ["postgres"])["verdict"] == "contained"
+    # One program's role owns them all, however they are called: Odoo's ir_, res_ and sale_.
+    alone = judge(tables(*names), {}, {})
+    assert (alone["verdict"], alone["services"]) == ("contained", [])
+    mixed = [*tables(*names), dict(tables("public.note")[0], owner="n8n")]
+    assert [item["service"] for item in judge(mixed, {}, {})["services"]] == ["n8n", "postgres"]
 
 
 def role(name: str, *member_of: str, login: bool = True, superuser: bool = False) -> Dict[str, Any]:
