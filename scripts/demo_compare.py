@@ -35,6 +35,7 @@ def facts(report: dict[str, Any]) -> list[tuple[str, str]]:
     rows = [(f"{name}", f"{service(report, name)['health']}") for name in ARCHON]
     rows.append(("the eleven tables are served from", str(service(report, "archon-server")["served_from"])))
     rows.append(("blast radius of postgres", database(report, "main", "postgres")["verdict"]))
+    rows.append(("  services that it concerns", str(len(database(report, "main", "postgres")["services"]))))
     rows.append(("blast radius of archon_db", database(report, "main", "archon_db")["verdict"]))
     copies = [row for row in described if row["newest_verified"]]
     rows.append(("databases with a verified copy", f"{len(copies)} of {len(described)}"))
