@@ -181,13 +181,19 @@ options:
           - V(keep) leaves the objects where they are.
           - V(archive) moves them to O(legacy.archive_schema), once the new database is as expected. Refused where
             tables were written to after they had been copied.
-          - V(drop) drops them, if O(legacy.confirm) says so. Nothing cascades.
+          - V(drop) drops them, if O(legacy.confirm) says so, after a dump whose manifest O(legacy.manifest) names.
+            Nothing cascades.
         type: str
         choices: [keep, archive, drop]
         default: keep
       confirm:
         description: What confirms that they are dropped; the error message gives the sentence.
         type: str
+      manifest:
+        description:
+          - The manifest of a dump of O(legacy.database) that M(bulkhead.stack.pg_dump_rotate) took with C(verify=read),
+            after the copy or the migrations that filled O(database).
+        type: path
   encoding:
     description: The encoding of the database, V(UTF8) where nothing is copied.
     type: str
@@ -361,8 +367,9 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import fi
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.status import StatusFile
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
-from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError, StateError
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.sql import Secret
+from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import ManifestError, parse_manifest
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.apply import apply, apply_shared
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.options import parse_wanted
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.plan import check_names, make_plan
@@ -415,6 +422,7 @@ SPEC: Dict[str, Any] = {
             "archive_schema": {"type": "str"},
             "action": {"type": "str", "choices": ["keep", "archive", "drop"], "default": "keep"},
             "confirm": {"type": "str"},
+            "manifest": {"type": "path"},
         },
     },
     "encoding": {"type": "str"},
@@ -474,11 +482,32 @@ def isolate(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         others = (wanted.legacy.database,) if wanted.legacy else ()
         with postgres.working_on(wanted.database, others, wanted.lock_timeout_s) as ended:
             plan, state = _plan(postgres, wanted)
+            check_dump(options, state)
             if plan.changed:
                 with StatusFile(options["status_file"], wanted.database) as status:
                     record = (lambda entry: files.append_json_line(journal, entry)) if journal else None
                     apply(plan, wanted, state, postgres, record, status.tell)
         return {**describe(wanted, state), **plan.result(), "warnings_found": ended + plan.warnings}
+
+
+def check_dump(options: Dict[str, Any], state: Any) -> None:
+    """Raise StateError unless what is about to be dropped lies in a dump that was read back."""
+    legacy = options["legacy"]
+    if not legacy or legacy["action"] != "drop" or not state.legacy.selection.tables:
+        return
+    remedy = "Take one with pg_dump_rotate, verify=read, and name its manifest as legacy.manifest."
+    try:
+        manifest = parse_manifest(files.read_bytes(legacy["manifest"])) if legacy["manifest"] else {}
+    except ManifestError as error:
+        raise StateError("%s is no manifest: %s." % (legacy["manifest"], error), remedy) from error
+    if manifest.get("database") != legacy["database"] or manifest["verified"]["level"] != "read":
+        raise StateError("There is no verified dump of %s." % legacy["database"], remedy)
+    held = {(table["schema"], table["name"]) for table in manifest["tables"]}
+    # A partitioned table holds nothing itself, and no manifest counts its rows.
+    tables = [thing for thing in state.legacy.selection.tables if thing.kind == "r"]
+    missing = [thing.label for thing in tables if (thing.schema, thing.name) not in held]
+    if missing:
+        raise StateError("The dump %s doesn't hold %s." % (manifest["file"], ", ".join(missing)), remedy)
 
 
 def isolate_inside(postgres: Any, wanted: Any, journal: Optional[str], check_mode: bool) -> Dict[str, Any]:

@@ -165,6 +165,31 @@ def test_a_service_moves_whole_and_what_it_left_is_put_aside(call: Any, shared: 
     assert not call("pg_database_isolate", **archive)["changed"]
 
 
+def test_what_it_left_is_dropped_once_it_was_dumped_and_confirmed(
+    call: Any, shared: str, tmp_path: pathlib.Path
+) -> None:
+    options = {"container": shared, **APP}
+    assert call("pg_database_isolate", legacy=LEGACY, **options)["changed"]
+    drop = {**LEGACY, "action": "drop"}
+    assert "type `drop public.app_* from postgres`" in call("pg_database_isolate", legacy=drop, **options)["msg"]
+    drop["confirm"] = "drop public.app_* from postgres"
+    there = "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'app%'"
+    before = sql("postgres", there)
+    assert "There is no verified dump of postgres" in call("pg_database_isolate", legacy=drop, **options)["msg"]
+    dump = {"container": shared, "database": "postgres", "dest": str(tmp_path), "retention": {"last": 5}}
+    hashed = call("pg_dump_rotate", verify="hashed", clock="2026-11-23T10:00:00Z", **dump)["manifest_path"]
+    refused = call("pg_database_isolate", legacy={**drop, "manifest": hashed}, **options)
+    assert "There is no verified dump of postgres" in refused["msg"]
+    assert sql("postgres", there) == before
+    read = call("pg_dump_rotate", verify="read", clock="2026-11-23T11:00:00Z", **dump)["manifest_path"]
+    done = call("pg_database_isolate", legacy={**drop, "manifest": read}, **options)
+    assert done.get("changed"), done
+    assert sql("postgres", there) == "0"
+    assert sql("postgres", "SELECT count(*) FROM other_thing") == "0"
+    assert sql("app_db", "SELECT count(*) FROM app_item") == "500"
+    assert not call("pg_database_isolate", legacy={**drop, "manifest": read}, **options)["changed"]
+
+
 def test_what_can_not_be_decided_is_asked_for(call: Any, shared: str) -> None:
     sql(
         "postgres",
@@ -186,8 +211,12 @@ def test_what_can_not_be_decided_is_asked_for(call: Any, shared: str) -> None:
 
 def test_a_rehearsal_is_taken_again_unless_it_is_in_use(call: Any, shared: str) -> None:
     options = {"container": shared, **APP, "legacy": LEGACY}
-    assert call("pg_database_isolate", rehearsal=True, **options)["changed"]
-    assert not call("pg_database_isolate", rehearsal=True, **options)["changed"]
+    first = call("pg_database_isolate", rehearsal=True, **options)
+    assert first["changed"]
+    again = call("pg_database_isolate", rehearsal=True, **options)
+    assert not again["changed"]
+    for said in (first, again):
+        assert any("is a rehearsal" in text for text in said["warnings_found"]), said
     sql("postgres", "INSERT INTO app_item (name) VALUES ('meanwhile')")
     sql("app_db", "UPDATE app_item SET name = 'used' WHERE id = 1")
     refused = call("pg_database_isolate", **options)

@@ -37,6 +37,12 @@ def make_plan(wanted: Wanted, state: State, new_salt: Callable[[], bytes]) -> Pl
     _check(wanted, state)
     plan = Plan()
     copies = _is_copied(wanted, state)
+    fill = state.content.fill
+    if wanted.rehearsal and (copies or (fill is not None and fill.state == "rehearsal")):
+        plan.warnings.append(
+            "The copy in %s is a rehearsal, for the services still write: it is taken again once they have stopped."
+            % wanted.database
+        )
     if copies:
         _check_copy(wanted, state)
         state = _without_old_copy(wanted, state, plan)
