@@ -13,9 +13,10 @@ from .._core.errors import InputError, StateError, VerificationError
 from .._core.plan import Change, Plan
 from .._core.sql import Sql
 from .catalogue import Thing
+from .changes import role_change
 from .legacy import command_of, identity_of, movable
 from .model import Cluster, State, Wanted
-from .plan import check_names, refuse_questions, role_change
+from .plan import check_names, refuse_questions
 
 STRATEGIES = ("database", "schema", "prefix")
 _TABLE_KINDS = ("r", "p", "v", "m", "f")
