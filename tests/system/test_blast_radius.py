@@ -78,6 +78,10 @@ def test_before_and_after(call: Any, cluster: Any) -> None:
         ("subscription", "copies"): "",
     }
     assert before["databases"]["odoo_db"]["verdict"] == "none"
+    # Without any description Supabase's schemas are known, and whose the other tables are is seen by their names.
+    alone = seen(call, container=cluster.name)["databases"]["postgres"]
+    assert alone["verdict"] == "catastrophic"
+    assert [item["service"] for item in alone["services"] if not item["enters"]] == ["public.flow_*"]
 
     cluster.sql("postgres", "CREATE SCHEMA archon_archive; ALTER TABLE archon_settings SET SCHEMA archon_archive")
     cluster.sql("postgres", "DROP TABLE flow_node, flow_edge; REVOKE CONNECT ON DATABASE postgres FROM PUBLIC")
@@ -99,6 +103,6 @@ def test_a_role_that_may_only_read_sees_what_it_may(call: Any, cluster: Any) -> 
         or "permission denied" in (found["databases"]["odoo_db"]["error"])
     )
     # Which subscriptions there are is told to all, their connection strings to superusers alone.
-    assert found["unseen"] == []
+    assert found["unseen"] == ["Sessions of other roles can't be seen by this one: grant it pg_read_all_stats."]
     kinds = {item["kind"] for item in found["databases"]["postgres"]["links"]}
     assert "subscription" in kinds

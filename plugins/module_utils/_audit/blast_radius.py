@@ -12,6 +12,13 @@ VERDICTS = ("none", "contained", "shared", "catastrophic")
 Row = Dict[str, Any]
 Tenants = Mapping[str, Mapping[str, Any]]
 
+# Whose everything is where nobody says whose what is: the schemas of Supabase's own database.
+PLATFORMS: Tenants = {
+    "supabase": {
+        "schemas": ["auth", "storage", "realtime", "_realtime", "graphql", "vault", "supabase_functions", "extensions"],
+        "platform": True,
+    }
+}
 # Addresses that mean this very server, from its own point of view.
 _HERE = {"", "localhost", "127.0.0.1", "::1"}
 _OURS = "bulkhead"
@@ -22,11 +29,12 @@ def read_blast_radius(cluster: Cluster, tenants: Tenants, names: Sequence[str] =
 
     Arguments:
         tenants: whose a table is, by the tenant's name: ``tables`` (``public.archon_*``, or a list), ``schemas`` (a
-            list), ``platform`` (true: everything else depends on it).
+            list), ``platform`` (true: everything else depends on it). By default Supabase's schemas.
         names: host names and addresses under which this cluster is known, such as its container's.
 
     A database that refuses the connection is listed with its error and no verdict.
     """
+    tenants = tenants or PLATFORMS
     facts = read_facts(cluster)
     superusers = [role["name"] for role in facts["roles"] if role["superuser"] and role["login"]]
     databases = []
@@ -52,13 +60,12 @@ def read_blast_radius(cluster: Cluster, tenants: Tenants, names: Sequence[str] =
 
 def enters(database: Mapping[str, Any], roles: Sequence[Mapping[str, Any]]) -> Dict[str, str]:
     """Return which roles may connect to a database, superusers left out, and by which way."""
-    known = {role["name"]: role for role in roles}
     found = {}
     for role in roles:
         if not role["login"] or role["superuser"]:
             continue
         name = role["name"]
-        groups = [group for group in _groups(role, known) if group in database["may_connect"]]
+        groups = [group for group in role["inherits"] if group in database["may_connect"]]
         if name == database["owner"]:
             found[name] = "as its owner"
         elif name in database["may_connect"]:
@@ -133,6 +140,8 @@ def judge(
     ]
     guests = [service["service"] for service in services]
     verdict, reasons = _verdict(platforms, services, len(unclaimed), bool(counts))
+    if archived and verdict == "none":
+        verdict, reasons = "contained", ["nothing lies here but what was put aside"]
     if verdict in ("shared", "catastrophic") or platforms:
         for role, way in sorted(entering.items()):
             if role not in guests:
@@ -244,7 +253,8 @@ def links(database: str, content: Mapping[str, Any], facts: Mapping[str, Any], h
         found.append({"kind": kind, "name": name, "host": host or "", "dbname": dbname or "", "to": to})
 
     for server in content["servers"]:
-        options = server["options"]
+        # Another product's server may have a database of the same name.
+        options = server["options"] if server["wrapper"] in ("postgres_fdw", "dblink_fdw") else {}
         add("foreign server", server["name"], options.get("host") or options.get("hostaddr"), options.get("dbname"))
     for call in content["dblinks"]:
         add("dblink in %s" % call["kind"], call["name"], call["host"], call["dbname"])

@@ -11,10 +11,10 @@ from .._core.sql import Sql
 _DATABASES = """
 SELECT d.datname::text AS name, pg_catalog.pg_get_userbyid(d.datdba)::text AS owner,
        CASE WHEN pg_catalog.has_database_privilege(d.oid, 'CONNECT')
-              OR pg_catalog.pg_has_role('pg_read_all_stats', 'MEMBER')
+              OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE')
             THEN pg_catalog.pg_database_size(d.oid) END AS size_bytes,
        d.datallowconn AS allows_connections,
-       bool_or(a.grantee = 0 AND a.privilege_type = 'CONNECT') AS public_connect,
+       coalesce(bool_or(a.grantee = 0 AND a.privilege_type = 'CONNECT'), false) AS public_connect,
        coalesce(array_agg(DISTINCT r.rolname::text)
                 FILTER (WHERE a.privilege_type = 'CONNECT' AND r.rolname IS NOT NULL), '{{}}') AS may_connect
   FROM pg_catalog.pg_database d
@@ -23,11 +23,15 @@ SELECT d.datname::text AS name, pg_catalog.pg_get_userbyid(d.datdba)::text AS ow
  WHERE NOT d.datistemplate
  GROUP BY d.oid, d.datname, d.datdba, d.datallowconn ORDER BY d.datname
 """
-# A role without LOGIN enters no database; who is a member of it does.
+# A role without LOGIN enters no database; who inherits its rights does. Who is a member without inheriting them
+# (NOINHERIT) can become it only once it is connected.
 _ROLES = """
 SELECT r.rolname::text AS name, r.rolcanlogin AS login, r.rolsuper AS superuser,
        coalesce((SELECT array_agg(g.rolname::text ORDER BY g.rolname) FROM pg_catalog.pg_auth_members m
-                   JOIN pg_catalog.pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid), '{{}}') AS member_of
+                   JOIN pg_catalog.pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid), '{{}}') AS member_of,
+       coalesce((SELECT array_agg(g.rolname::text ORDER BY g.rolname) FROM pg_catalog.pg_roles g
+                  WHERE g.oid <> r.oid AND NOT r.rolsuper AND pg_catalog.pg_has_role(r.oid, g.oid, 'USAGE')),
+                '{{}}') AS inherits
   FROM pg_catalog.pg_roles r ORDER BY 1
 """
 _SESSIONS = """
@@ -48,6 +52,9 @@ _SUBSCRIPTIONS = """
 SELECT d.datname::text AS database, s.subname::text AS name, s.subenabled AS enabled
   FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid ORDER BY 1, 2
 """
+_STATS = "SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS may"
+# Sizes are asked of the files: a table that is locked by a migration must not let the audit wait for it.
+_IMPATIENT = "SET LOCAL lock_timeout = '5s'"
 _TABLES = """
 SELECT n.nspname::text AS schema, c.relname::text AS name, pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
        pg_catalog.pg_total_relation_size(c.oid) AS size_bytes
@@ -59,7 +66,7 @@ SELECT n.nspname::text AS schema, c.relname::text AS name, pg_catalog.pg_get_use
 _SERVERS = """
 SELECT s.srvname::text AS name, w.fdwname::text AS wrapper,
        coalesce((SELECT jsonb_object_agg(option_name, option_value) FROM pg_catalog.pg_options_to_table(s.srvoptions)
-                  WHERE option_name IN ('host', 'hostaddr', 'port', 'dbname')), '{{}}') AS options,
+                  WHERE option_name IN ('host', 'hostaddr', 'dbname')), '{{}}') AS options,
        (SELECT count(*)::int FROM pg_catalog.pg_foreign_table f WHERE f.ftserver = s.oid) AS tables
   FROM pg_catalog.pg_foreign_server s JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw ORDER BY 1
 """
@@ -110,6 +117,8 @@ def read_facts(cluster: Cluster) -> Dict[str, Any]:
         ):
             facts[name] = transaction.rows(Sql(text))
         facts["subscriptions"] = _subscriptions(transaction, facts)
+        if not transaction.rows(Sql(_STATS))[0]["may"]:
+            facts["unseen"].append("Sessions of other roles can't be seen by this one: grant it pg_read_all_stats.")
     for database in facts["databases"]:
         if database["allows_connections"]:
             facts["contents"][database["name"]] = _read_content(cluster, database["name"])
@@ -131,6 +140,7 @@ def _subscriptions(transaction: Any, facts: Dict[str, Any]) -> List[Dict[str, An
 def _read_content(cluster: Cluster, database: str) -> Dict[str, Any]:
     try:
         with cluster.transaction(database, "REPEATABLE READ", True) as transaction:
+            transaction.execute(Sql(_IMPATIENT))
             return {
                 "tables": transaction.rows(Sql(_TABLES)),
                 "servers": transaction.rows(Sql(_SERVERS)),

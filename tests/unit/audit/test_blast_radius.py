@@ -69,6 +69,11 @@ def test_an_archive_is_counted_apart_and_makes_nothing_worse() -> None:
     assert found["unclaimed_tables"] == 0
 
 
+def test_a_database_of_archives_alone_holds_something() -> None:
+    found = judge(tables("archon_legacy_archive.archon_a"), TENANTS, {})
+    assert (found["verdict"], found["reasons"][0]) == ("contained", "nothing lies here but what was put aside")
+
+
 def test_tables_that_nobody_claims_are_counted() -> None:
     found = judge(tables("public.x", "public.y", "public.archon_a"), TENANTS, {})
     assert found["unclaimed_tables"] == 2
@@ -126,16 +131,24 @@ def test_services_are_seen_without_any_description() -> None:
     assert [item["service"] for item in judge(mixed, {}, {})["services"]] == ["n8n", "postgres"]
 
 
-def role(name: str, *member_of: str, login: bool = True, superuser: bool = False) -> Dict[str, Any]:
+def role(name: str, *member_of: str, login: bool = True, superuser: bool = False, inherits: Any = ()) -> Dict[str, Any]:
     """Return a role as the server has it."""
-    return {"name": name, "login": login, "superuser": superuser, "member_of": list(member_of)}
+    return {
+        "name": name,
+        "login": login,
+        "superuser": superuser,
+        "member_of": list(member_of),
+        "inherits": list(inherits),
+    }
 
 
 ROLES = [
     role("postgres", superuser=True),
     role("readers", login=False),
     role("team", "readers", login=False),
-    role("reporter", "team"),
+    role("reporter", "team", inherits=["team", "readers"]),
+    # PostgREST's: it becomes what it is a member of, once it is in.
+    role("authenticator", "readers"),
     role("keeper"),
     role("named"),
     role("anyone"),
@@ -146,8 +159,10 @@ ROLES = [
 def test_by_which_way_a_role_enters(public: bool) -> None:
     database = {"owner": "keeper", "may_connect": ["named", "readers"], "public_connect": public}
     ways = {"keeper": "as its owner", "named": "by name", "reporter": "as a member of readers"}
-    assert enters(database, ROLES) == (dict(ways, anyone="through PUBLIC") if public else ways)
-    here = strangers(enters(database, ROLES), {"team"}, ROLES)
+    assert enters(database, ROLES) == (
+        dict(ways, anyone="through PUBLIC", authenticator="through PUBLIC") if public else ways
+    )
+    here = strangers(enters(database, ROLES), {"team", "readers"}, ROLES)
     assert here == ({"named": "by name", "anyone": "through PUBLIC"} if public else {"named": "by name"})
 
 
@@ -155,6 +170,7 @@ def test_what_leads_out_of_a_database() -> None:
     content = {
         "servers": [
             {"name": "erp", "wrapper": "postgres_fdw", "options": {"host": "db", "dbname": "odoo_db"}, "tables": 1},
+            {"name": "other", "wrapper": "mysql_fdw", "options": {"dbname": "odoo_db"}, "tables": 0},
             {
                 "name": "far",
                 "wrapper": "postgres_fdw",
@@ -172,6 +188,7 @@ def test_what_leads_out_of_a_database() -> None:
     found = links("postgres", content, facts, {"", "localhost", "db"})
     assert [(item["kind"], item["name"], item["to"]) for item in found] == [
         ("foreign server", "erp", "odoo_db"),
+        ("foreign server", "other", ""),
         ("foreign server", "far", ""),
         ("dblink in function", "copy_it()", "odoo_db"),
         ("subscription", "sub", ""),
@@ -196,10 +213,17 @@ class MemoryCluster:
         self.opened.append((database, read_only))
         yield self
 
+    def execute(self, statement: Sql) -> int:
+        """Take in a setting."""
+        assert statement.text.startswith("SET LOCAL")
+        return 0
+
     def rows(self, statement: Sql) -> List[Dict[str, Any]]:
         """Answer what is asked."""
         self.asked += 1
         text = statement.text
+        if "pg_has_role('pg_read_all_stats', 'USAGE') AS may" in text:
+            return [{"may": True}]
         if "has_column_privilege" in text:
             return [{"may": False}]
         if "pg_stat_activity" in text:
@@ -235,4 +259,4 @@ def test_databases_are_read_with_their_sessions_and_one_that_refuses_is_listed()
     assert found["unseen"] == ["Subscriptions can't be seen by this role."]
     # One transaction for what all share, one in each database; nothing can be written in any.
     assert cluster.opened == [("postgres", True), ("postgres", True)]
-    assert cluster.asked == 9
+    assert cluster.asked == 10
