@@ -39,7 +39,7 @@ options:
         exist.
     type: path
   adopt:
-    description: Whether to hand over a database that exists and is owned by another role.
+    description: Whether to hand over a database that exists and is owned by another role, with the objects in it.
     type: bool
     default: false
   extensions:

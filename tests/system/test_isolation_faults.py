@@ -171,6 +171,28 @@ def test_a_login_that_is_no_superuser(call: Any, server: Any, tmp_path: pathlib.
     assert other["changes"] == ["role app"], other
 
 
+def test_an_adopted_database_is_handed_over_with_what_is_in_it(call: Any, server: Any, tmp_path: pathlib.Path) -> None:
+    server.sql("postgres", "CREATE DATABASE app_db")
+    server.sql(
+        "app_db",
+        "CREATE TYPE mood AS ENUM ('good'); CREATE TABLE thing (id serial PRIMARY KEY, mood mood, day date);"
+        " CREATE VIEW things AS SELECT * FROM thing; CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+        " CREATE EXTENSION pgcrypto",
+    )
+    migration = tmp_path / "setup.sql"
+    migration.write_text("CREATE TABLE thing (id serial PRIMARY KEY);")
+    options = {"container": server.name, **APP, "migrations": [str(migration)], "expect": {"tables": ["thing"]}}
+    assert "is owned by postgres, not app" in call("pg_database_isolate", **options)["msg"]
+    done = call("pg_database_isolate", adopt=True, **options)
+    assert done.get("changed") is True, done
+    upgrade = (
+        "ALTER TABLE thing ADD COLUMN more int; ALTER TYPE mood ADD VALUE 'bad'; DROP VIEW things; DROP FUNCTION f()"
+    )
+    server.sql("app_db", upgrade, "app", PASSWORD)
+    assert server.sql("app_db", "SELECT count(*) FROM bulkhead.migration") == "1"
+    assert call("pg_database_isolate", adopt=True, **options)["changed"] is False
+
+
 @pytest.mark.parametrize("name", ["é" * 31 + "x", "é" * 32])
 def test_a_name_as_long_as_postgres_takes_it(call: Any, server: Any, name: str) -> None:
     done = call("pg_database_isolate", container=server.name, **{**APP, "database": "app_" + name[4:]})

@@ -12,6 +12,7 @@ from . import migration as migrations
 from . import scram
 from .copying import names_of, set_setting
 from .fill import JOURNAL_SCHEMA
+from .legacy import command_of, identity_of
 from .model import Content, DefaultPrivilege, Extension, Locale, Migration, State, Wanted
 from .prelude import prelude_content
 
@@ -205,6 +206,22 @@ def database(wanted: Wanted, state: State) -> Optional[Change]:
         "owner %s" % wanted.owner,
         (Sql("ALTER DATABASE {} OWNER TO {}", (wanted.database, wanted.owner)),),
         (Sql("ALTER DATABASE {} OWNER TO {}", (wanted.database, state.database.owner)),),
+    )
+
+
+def handing_over(wanted: Wanted, state: State) -> Optional[Change]:
+    """Return what gives the objects of an adopted database to its owner: else the next upgrade of its program fails."""
+    if not state.strays:
+        return None
+    where = wanted.database
+    altered = [("ALTER %s %s OWNER TO {}" % (command_of(thing), identity_of(thing)), thing) for thing in state.strays]
+    return Change(
+        "objects in %s" % where,
+        "".join("%s: owner %s\n" % (thing.label, thing.owner) for thing in state.strays),
+        "".join("%s: owner %s\n" % (thing.label, wanted.owner) for thing in state.strays),
+        tuple(Sql(text, (wanted.owner,), database=where) for text, thing in altered),
+        tuple(Sql(text, (thing.owner,), database=where) for text, thing in altered),
+        "transaction",
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Mapping, Optional, Protocol, Tuple
 
 from .._core.sql import Secret
+from .catalogue import Thing
 from .copying import Server as CopyServer
 from .fill import JOURNAL_SCHEMA, Fill
 from .selection import Chosen, Selection
@@ -218,6 +219,7 @@ class State:
         sessions: who is connected to the wanted database, by role and application, with the number of sessions.
         password_holds: whether a login with the wanted password works; None where the verifier was read.
         written_since: rows of the wanted database that came or changed after it was filled.
+        strays: what lies in an adopted database and belongs to another role.
         owner_sessions: the owner's open sessions, with their number by database: another password would end them.
     """
 
@@ -234,3 +236,4 @@ class State:
     password_holds: Optional[bool] = None
     written_since: int = 0
     owner_sessions: Tuple[Tuple[str, int], ...] = ()
+    strays: Tuple[Thing, ...] = ()

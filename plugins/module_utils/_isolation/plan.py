@@ -19,6 +19,7 @@ from .changes import (
     default_privilege,
     display_locale,
     extension_change,
+    handing_over,
     membership,
     migration_change,
     public_schema,
@@ -74,6 +75,7 @@ def make_plan(wanted: Wanted, state: State, new_salt: Callable[[], bytes]) -> Pl
             plan.add(change)
     plan.add(membership(wanted, state))
     plan.add(database(wanted, state))
+    plan.add(handing_over(wanted, state))
     plan.add(connection_limit(wanted, state))
     plan.add(search_path(wanted, state))
     plan.add(connect(wanted, state, plan.warnings))

@@ -8,9 +8,10 @@ from typing import Any, Dict, Mapping, Tuple
 
 from .._core.errors import StateError
 from .._core.sql import Sql
-from .catalogue import read_catalogue
+from .catalogue import Thing, read_catalogue
 from .copying import changed_since
 from .fill import FILL_TABLE, JOURNAL_SCHEMA, read_fill, written_since
+from .legacy import movable
 from .model import (
     JOURNAL_TABLE,
     Cluster,
@@ -22,7 +23,7 @@ from .model import (
     State,
     Wanted,
 )
-from .selection import Selection, select
+from .selection import Chosen, Selection, select
 
 _ROLES = Sql("SELECT rolname AS name, rolcanlogin AS login, rolsuper AS superuser FROM pg_catalog.pg_roles")
 _VERIFIERS = Sql("SELECT rolname AS name, rolpassword AS verifier FROM pg_catalog.pg_authid WHERE rolname = %s")
@@ -179,10 +180,20 @@ def read_state(cluster: Cluster, wanted: Wanted) -> State:
         ),
         password_holds=holds,
         written_since=sum(item.came + item.gone for item in written.values()),
+        strays=_strays(cluster, wanted, content),
         owner_sessions=tuple(
             (row["database"], row["sessions"]) for row in cluster.rows(Sql(_OWNER_SESSIONS, values=(wanted.owner,)))
         ),
     )
+
+
+def _strays(cluster: Cluster, wanted: Wanted, content: Content) -> Tuple[Thing, ...]:
+    """Return what lies beside the tables of an adopted database and belongs to another role than its new owner."""
+    if not wanted.adopt or not content.tables or wanted.data == "copy" or wanted.strategy != "database":
+        return ()
+    schemas = tuple(sorted({qualified(table)[0] for table in content.tables}))
+    selection = select(read_catalogue(cluster, wanted.database), Chosen(schemas=schemas))
+    return tuple(thing for thing in movable(selection) if thing.owner != wanted.owner)
 
 
 def _database(row: Mapping[str, Any]) -> Database:
