@@ -8,7 +8,7 @@ from typing import Any, ContextManager, Dict, List, Mapping, Optional, Protocol,
 
 from .._core.errors import ConflictError, StateError
 from .._core.plan import Change, Plan
-from .._core.sql import Sql
+from .._core.sql import Sql, quoted_name
 from .fill import JOURNAL_SCHEMA, Fill, Written, read_fill, written_since
 
 Entry = Mapping[str, Any]
@@ -110,12 +110,14 @@ class RollbackState:
     Arguments:
         entries: what the completed runs did, oldest first.
         written: rows of the own database that came, changed or went since it was filled.
+        archived: whether the archive is there; a run that was cut off may have brought it back already.
         own, shared: the tables of both databases by label; those of the archive under the label of their old place.
     """
 
     entries: Sequence[Entry]
     fill: Optional[Fill] = None
     written: Mapping[str, Written] = field(default_factory=dict)
+    archived: bool = True
     own: Mapping[str, Table] = field(default_factory=dict)
     shared: Mapping[str, Table] = field(default_factory=dict)
 
@@ -146,7 +148,9 @@ def read_rollback(server: Server, entries: Sequence[Entry], database: str, share
         if there is not None:
             old[label] = replace(there, label=label, parents=table.parents)
     written = written_since(server, database, fill, sorted(own)) if fill is not None else {}
-    return RollbackState(entries, fill, written, own, old)
+    named = Sql("SELECT to_regnamespace(%s) IS NOT NULL", values=(quoted_name(archive),), database=shared)
+    archived = not (shared and archive) or bool(server.value(named))
+    return RollbackState(entries, fill, written, archived, own, old)
 
 
 def _read_tables(server: Server, database: str, natural: bool) -> List[Table]:
@@ -197,7 +201,7 @@ def plan_rollback(state: RollbackState, database: str, shared: str, rows: str) -
             written={label: vars(item) for label, item in state.written.items()},
         )
     plan = Plan()
-    archive = archive_entries(state.entries, shared)
+    archive = archive_entries(state.entries, shared) if state.archived else []
     if archive:
         plan.add(
             Change(
