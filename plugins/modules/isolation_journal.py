@@ -29,6 +29,12 @@ options:
     type: str
     choices: [prepared, noted, completed, undone]
     required: true
+  also_completed:
+    description:
+      - With O(state=undone), whether to take back what completed runs did too. It is for services that stay in a shared
+        database; a service that has moved comes back with M(bulkhead.stack.isolation_rollback), rows and all.
+    type: bool
+    default: false
   project:
     description: With O(state=noted), the Compose project, as the modules for compose files return it.
     type: dict
@@ -144,6 +150,8 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     entries = files.read_json_lines(journal)
     cut_off = interrupted_entries(entries)
     concerned = open_entries(entries)
+    if options["also_completed"] and not concerned:
+        concerned = completed_entries(entries)
     report: Dict[str, List[str]] = {"restored": [], "kept": [], "set_aside": [], "left": []}
     if not check_mode:
         if state == "noted":
@@ -160,7 +168,7 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     return dict(
         report,
         changed=bool(concerned) and state == "undone",
-        open=len(concerned),
+        open=len(open_entries(entries)),
         interrupted=len(cut_off),
         completed=len(completed_entries(entries)),
         diff=diff if state in ("completed", "undone") else {},
@@ -174,6 +182,7 @@ def main() -> None:
             **CONNECTION_SPEC,
             "journal": {"type": "path", "required": True},
             "state": {"type": "str", "choices": list(_WORDS), "required": True},
+            "also_completed": {"type": "bool", "default": False},
             "project": {"type": "dict"},
             "services": {"type": "list", "elements": "str", "default": []},
         },

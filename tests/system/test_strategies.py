@@ -6,10 +6,12 @@
 import json
 import pathlib
 import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
 SETUP = """
 CREATE ROLE neighbour LOGIN PASSWORD 'pw'; CREATE ROLE readers;
@@ -130,6 +132,40 @@ def test_it_is_taken_back_to_the_last_right(call: Any, cluster: Any, tmp_path: p
     assert cluster.sql("postgres", "SELECT count(*) FROM pg_roles WHERE rolname = 'archon'") == "0"
     assert "only-for-this-test" not in journal.read_text()
     assert all(json.loads(line) for line in journal.read_text().splitlines())
+
+
+def test_playbooks_isolate_it_and_take_it_back(
+    cluster: Any, tmp_path: pathlib.Path, environment: dict[str, str]
+) -> None:
+    """The playbooks bulkhead.stack.isolate and bulkhead.stack.rollback, with an inventory as a user has it."""
+    before = definition(cluster)
+    database = {"cluster": "main", "name": "postgres", "strategy": "prefix", "owner": "archon", "legacy": LEGACY}
+    host = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "bulkhead_platform": {
+            "state_dir": str(tmp_path / "state"),
+            "backup_root": str(tmp_path / "backups"),
+            "clusters": {"main": {"container": cluster.name}},
+            "databases": {"archon": {**database, "connect_roles": ["service_role"]}},
+        },
+    }
+    inventory = tmp_path / "inventory.yml"
+    inventory.write_text(yaml.safe_dump({"bulkhead": {"hosts": {"here": host}}}))
+
+    def play(name: str, *arguments: str) -> str:
+        command = ["ansible-playbook", f"bulkhead.stack.{name}", "-i", str(inventory), *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    play("isolate")
+    assert definition(cluster) != before
+    assert "changed=0" in play("isolate")
+    assert list((tmp_path / "backups" / "before-isolation" / "postgres").glob("backup_*.reference.dump*"))
+    play("rollback", "-e", "bulkhead_rollback_database=archon")
+    assert definition(cluster) == before
+    assert "changed=0" in play("rollback", "-e", "bulkhead_rollback_database=archon")
 
 
 def test_what_it_expects_of_roles_is_asked_and_else_all_is_taken_back(call: Any, cluster: Any) -> None:
