@@ -16,6 +16,7 @@ description:
 extends_documentation_fragment:
   - bulkhead.stack.connection
   - bulkhead.stack.attributes
+  - bulkhead.stack.clock
 options:
   path:
     description: The register.
@@ -33,9 +34,6 @@ options:
     description: How many seconds to wait for another run that works on a database.
     type: int
     default: 60
-  clock:
-    description: The moment to take as now, as V(2026-11-23T02:00:00Z), for tests and demonstrations.
-    type: str
 author:
   - bulkhead.stack authors (@bulkhead-stack)
 seealso:
@@ -68,12 +66,11 @@ failed_things:
   sample: []
 """
 
-from datetime import datetime, timezone
 from typing import Any, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import files
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import clock, files
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.docker import Docker
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
@@ -84,7 +81,6 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import
     StateError,
 )
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.plan import Change, Plan
-from ansible_collections.bulkhead.stack.plugins.module_utils._core.schedule import parse_moment
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.text import iso_utc
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import ManifestError, parse_manifest
 from ansible_collections.bulkhead.stack.plugins.module_utils._journal.expiry import check_copy, end
@@ -93,7 +89,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._journal.register i
 
 def expire(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     """End what is over; return the module's result, with what could not go."""
-    now = parse_moment(options["clock"]) if options["clock"] else datetime.now(timezone.utc)
+    now = clock.now(options["clock"])
     over = [
         kept
         for kept in kept_things(files.read_json_lines(options["path"]))

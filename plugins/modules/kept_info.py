@@ -13,14 +13,12 @@ description:
 extends_documentation_fragment:
   - bulkhead.stack.attributes
   - bulkhead.stack.attributes.info
+  - bulkhead.stack.clock
 options:
   path:
     description: The register. One that doesn't exist is empty.
     type: path
     required: true
-  clock:
-    description: The moment to take as now, as V(2026-11-23T02:00:00Z), for tests and demonstrations.
-    type: str
 author:
   - bulkhead.stack authors (@bulkhead-stack)
 seealso:
@@ -75,14 +73,12 @@ kept:
       sample: false
 """
 
-from datetime import datetime, timezone
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import files
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import clock, files
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
-from ansible_collections.bulkhead.stack.plugins.module_utils._core.schedule import parse_moment
 from ansible_collections.bulkhead.stack.plugins.module_utils._journal.register import kept_things
 
 _FIELDS = ("kind", "name", "cluster", "database", "since", "until", "reason")
@@ -90,7 +86,7 @@ _FIELDS = ("kind", "name", "cluster", "database", "since", "until", "reason")
 
 def look(options: Dict[str, Any]) -> Dict[str, Any]:
     """Return the module's result."""
-    now = parse_moment(options["clock"]) if options["clock"] else datetime.now(timezone.utc)
+    now = clock.now(options["clock"])
     found = []
     for kept in kept_things(files.read_json_lines(options["path"])):
         line = kept.to_json()

@@ -14,6 +14,7 @@ description:
   - Nothing is removed by this module. M(bulkhead.stack.kept_expire) ends what is over.
 extends_documentation_fragment:
   - bulkhead.stack.attributes
+  - bulkhead.stack.clock
 options:
   path:
     description: The register. Made with mode 0600.
@@ -49,9 +50,6 @@ options:
     type: str
     choices: [present, ended]
     default: present
-  clock:
-    description: The moment to take as now, as V(2026-11-23T02:00:00Z), for tests and demonstrations.
-    type: str
 author:
   - bulkhead.stack authors (@bulkhead-stack)
 seealso:
@@ -79,15 +77,14 @@ until:
   sample: "2026-12-23T02:00:00Z"
 """
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import files
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import clock, files
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError, InputError
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.plan import Change, Plan
-from ansible_collections.bulkhead.stack.plugins.module_utils._core.schedule import parse_moment
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.text import iso_utc, parse_duration
 from ansible_collections.bulkhead.stack.plugins.module_utils._journal.register import (
     KINDS,
@@ -101,7 +98,7 @@ def register(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Plan the line, and unless in check mode write it; return the module's result."""
     if (options["kind"] == "archive") != bool(options["database"]):
         raise InputError("An archive lies in a database, and nothing else does.", "Correct kind or database.")
-    now = parse_moment(options["clock"]) if options["clock"] else datetime.now(timezone.utc)
+    now = clock.now(options["clock"])
     keep_s = parse_duration(options["keep_for"])
     known = {kept.identifier: kept for kept in kept_things(files.read_json_lines(options["path"]))}
     fields = (options["kind"], options["name"], options["cluster"], options["database"])

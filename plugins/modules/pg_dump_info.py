@@ -14,6 +14,7 @@ description:
 extends_documentation_fragment:
   - bulkhead.stack.attributes
   - bulkhead.stack.attributes.info
+  - bulkhead.stack.clock
 options:
   folders:
     description:
@@ -46,10 +47,6 @@ options:
     type: str
     choices: [hashed, read]
     default: read
-  clock:
-    description:
-      - The moment to take as now, as V(2026-11-23T02:00:00Z), for tests and demonstrations.
-    type: str
 seealso:
   - module: bulkhead.stack.pg_dump_rotate
 """
@@ -126,21 +123,20 @@ orphans:
   type: dict
 """
 
-from datetime import datetime, timezone
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import clock
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.dump_folder import DumpFolder
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
-from ansible_collections.bulkhead.stack.plugins.module_utils._core.schedule import parse_moment
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.info import parse_watches, report
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import LEVELS
 
 
 def run(options: Dict[str, Any]) -> Dict[str, Any]:
     """Build the adapters and hand them in."""
-    now = parse_moment(options["clock"]) if options["clock"] else datetime.now(timezone.utc)
+    now = clock.now(options["clock"])
     watches = parse_watches(options)
     return report(watches, {watch.database: DumpFolder(watch.folder) for watch in watches}, now, options["verify"])
 

@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - bulkhead.stack.connection
   - bulkhead.stack.attributes
+  - bulkhead.stack.clock
 attributes:
   check_mode:
     support: full
@@ -125,10 +126,6 @@ options:
       - How long to wait for a table that someone holds locked, before the dump fails.
     type: str
     default: 1m
-  clock:
-    description:
-      - The moment to take as now, as V(2026-11-23T02:00:00Z), for tests and demonstrations.
-    type: str
 seealso:
   - module: bulkhead.stack.pg_dump_info
 """
@@ -218,17 +215,16 @@ seconds:
 """
 
 from contextlib import AbstractContextManager
-from datetime import datetime, timezone
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import clock
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.dump_folder import DumpFolder
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.postgres import Postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import new_run_id, open_postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
-from ansible_collections.bulkhead.stack.plugins.module_utils._core.schedule import parse_moment
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import LEVELS
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.pipeline import COMPRESSIONS
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.rotate import parse_request, rotate
@@ -237,7 +233,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.rotate impor
 def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Build the adapters and hand them in."""
     request = parse_request(options, new_run_id())
-    now = parse_moment(options["clock"]) if options["clock"] else datetime.now(timezone.utc)
+    now = clock.now(options["clock"])
 
     def open_server() -> "AbstractContextManager[Postgres]":
         return open_postgres(options, request.run)

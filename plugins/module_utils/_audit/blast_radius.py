@@ -6,9 +6,9 @@
 import fnmatch
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
+from .._core.roles import groups_of
 from .facts import Cluster, read_facts
 
-VERDICTS = ("none", "contained", "shared", "catastrophic")
 Row = Dict[str, Any]
 Tenants = Mapping[str, Mapping[str, Any]]
 
@@ -77,25 +77,13 @@ def enters(database: Mapping[str, Any], roles: Sequence[Mapping[str, Any]]) -> D
     return found
 
 
-def _groups(role: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> List[str]:
-    """Return the groups that a role is in, directly or through others."""
-    seen: List[str] = []
-    waiting = list(role["member_of"])
-    while waiting:
-        group = waiting.pop(0)
-        if group not in seen and group in known:
-            seen.append(group)
-            waiting += known[group]["member_of"]
-    return seen
-
-
 def strangers(entering: Mapping[str, str], holders: Set[str], roles: Sequence[Mapping[str, Any]]) -> Dict[str, str]:
     """Return those who may enter a database in which they have nothing, and by which way."""
-    known = {role["name"]: role for role in roles}
+    member_of = {role["name"]: role["member_of"] for role in roles}
     return {
         name: way
         for name, way in entering.items()
-        if way != "as its owner" and not ({name, *_groups(known[name], known)} & holders)
+        if way != "as its owner" and not ({name, *groups_of(name, member_of)} & holders)
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Protocol, Sequence, Tuple
 
 from .._core.errors import ConflictError, StateError
 from .._core.plan import Change, Plan
+from .._core.roles import groups_of
 from .._core.sql import Sql
 
 _ROLES = Sql(
@@ -118,6 +119,7 @@ def _reasons(row: Mapping[str, Any], roles: Mapping[int, Mapping[str, Any]]) -> 
     for oid in row["holders"]:
         direct[oid] = "it owns or uses objects there"
     direct[row["owner"]] = "it owns the database"
+    member_of = {oid: role["member_of"] for oid, role in roles.items()}
     found = {}
     for oid, role in roles.items():
         if not role["login"] or role["superuser"]:
@@ -125,7 +127,7 @@ def _reasons(row: Mapping[str, Any], roles: Mapping[int, Mapping[str, Any]]) -> 
         if oid in direct:
             found[role["name"]] = direct[oid]
             continue
-        groups = _groups(oid, roles)
+        groups = groups_of(oid, member_of)
         # Who is in a group of Postgres' own (pg_monitor) has rights everywhere, and belongs nowhere.
         through = sorted(
             roles[group]["name"] for group in groups if group in direct and not roles[group]["name"].startswith("pg_")
@@ -136,18 +138,6 @@ def _reasons(row: Mapping[str, Any], roles: Mapping[int, Mapping[str, Any]]) -> 
         elif sessions:
             found[role["name"]] = "%d of its sessions %s open there" % (sessions, "is" if sessions == 1 else "are")
     return found
-
-
-def _groups(oid: int, roles: Mapping[int, Mapping[str, Any]]) -> List[int]:
-    """Return the groups that a role is in, directly or through others."""
-    seen: List[int] = []
-    waiting = list(roles[oid]["member_of"])
-    while waiting:
-        group = waiting.pop()
-        if group not in seen and group in roles:
-            seen.append(group)
-            waiting += roles[group]["member_of"]
-    return seen
 
 
 def plan_access(wanted: Sequence[WantedAccess], state: AccessState) -> Plan:

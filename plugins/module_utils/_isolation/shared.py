@@ -7,7 +7,7 @@ What belongs to it gets its owner, who else was let in is kept out, and with a p
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Protocol, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Set, Tuple
 
 from .._core.errors import InputError, StateError, VerificationError
 from .._core.plan import Change, Plan
@@ -103,16 +103,13 @@ class SharedState:
     bypassing: Tuple[str, ...] = ()
 
 
-class Server(Cluster, Protocol):
-    """What applying needs of a cluster; the Postgres adapter is one."""
-
-
-def read_shared(server: Server, wanted: Wanted, state: State) -> SharedState:
+def read_shared(server: Cluster, wanted: Wanted, state: State) -> SharedState:
     """Return who may do what with the service's objects: four queries, however many there are."""
     things = state.legacy.selection.own()
     relations = [thing.node[1] for thing in things if thing.node[0] == "pg_class"]
     routines = [thing.node[1] for thing in things if thing.node[0] == "pg_proc"]
-    roles = {row["oid"]: row["name"] for row in server.rows(Sql(_ROLES))}
+    known = server.rows(Sql(_ROLES))
+    roles = {row["oid"]: row["name"] for row in known}
     roles[0] = ""
     grants: Dict[Tuple[str, int], List[Grant]] = {}
     schemas: Dict[str, List[Grant]] = {}
@@ -133,7 +130,7 @@ def read_shared(server: Server, wanted: Wanted, state: State) -> SharedState:
         {name: tuple(items) for name, items in schemas.items()},
         security,
         server.value(Sql(_SEARCH_PATH, values=(wanted.database, wanted.owner))) or "",
-        tuple(sorted(row["name"] for row in server.rows(Sql(_ROLES)) if row["bypasses"])),
+        tuple(sorted(row["name"] for row in known if row["bypasses"])),
     )
 
 
@@ -406,7 +403,7 @@ def _path(wanted: Wanted, state: State, shared: SharedState) -> Any:
     )
 
 
-def verify_shared(server: Server, wanted: Wanted, state: State) -> None:
+def verify_shared(server: Cluster, wanted: Wanted, state: State) -> None:
     """Raise VerificationError where somebody else can do something with the service's tables."""
     tables = [thing.node[1] for thing in state.legacy.selection.tables]
     allowed = [wanted.owner, *wanted.connect_roles]
@@ -416,8 +413,3 @@ def verify_shared(server: Server, wanted: Wanted, state: State) -> None:
             "Role %s can still do something with %s." % (found[0]["role"], found[0]["name"]),
             "See by which membership, and take it away or name the role in connect_roles.",
         )
-
-
-def uncontained(shared: SharedState, state: State) -> FrozenSet[str]:
-    """Return the roles that no row policy keeps out."""
-    return frozenset(role for role in shared.bypassing if not _is_superuser(state, role))
