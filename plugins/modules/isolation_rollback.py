@@ -92,6 +92,7 @@ set_aside:
   sample: archon_db_undone_20261124T101500Z
 """
 
+import contextlib
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
@@ -101,7 +102,6 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.hands imp
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError, OutsideError
-from ansible_collections.bulkhead.stack.plugins.module_utils._core.sql import Sql
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.rollback import (
     ON_THE_HOST,
     archive_entries,
@@ -109,7 +109,11 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.rollback
     plan_rollback,
     read_rollback,
 )
-from ansible_collections.bulkhead.stack.plugins.module_utils._journal.journal import completed_entries, undo
+from ansible_collections.bulkhead.stack.plugins.module_utils._journal.journal import (
+    completed_entries,
+    empty_as_before,
+    undo,
+)
 
 
 def roll_back(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
@@ -118,7 +122,12 @@ def roll_back(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     entries = completed_entries(files.read_json_lines(journal))
     result: Dict[str, Any] = {"restored": [], "set_aside": ""}
     with open_postgres(options) as postgres:
-        with postgres.working_on(database, (shared,) if shared else (), options["lock_timeout"]):
+        others = (shared,) if shared else ()
+        # A check run ends nothing, not even what a killed run left.
+        lock = (
+            contextlib.nullcontext() if check_mode else postgres.working_on(database, others, options["lock_timeout"])
+        )
+        with lock:
             state = read_rollback(postgres, entries, database, shared, options["archive_schema"])
             plan = plan_rollback(state, database, shared, options["rows"])
             if not check_mode:
@@ -155,10 +164,8 @@ def put_aside(entries: Any, postgres: Any, database: str, options: Dict[str, Any
     """Rename the service's own database; make the empty one anew that was there before. Return its new name."""
     name = HostHands(postgres, options["docker_host"] or "").set_aside(database)
     before = next((entry for entry in entries if entry["kind"] == "fingerprint"), None)
-    if before is not None and before["existed"]:
-        postgres.execute(
-            Sql("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0", (database, before["owner"]))
-        )
+    for statement in empty_as_before(before) if before is not None else ():
+        postgres.execute(statement)
     return name
 
 

@@ -66,7 +66,8 @@ failed_things:
   sample: []
 """
 
-from typing import Any, Dict, List
+import contextlib
+from typing import Any, Callable, Dict, List
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -83,7 +84,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.plan import Change, Plan
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.text import iso_utc
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import ManifestError, parse_manifest
-from ansible_collections.bulkhead.stack.plugins.module_utils._journal.expiry import check_copy, end
+from ansible_collections.bulkhead.stack.plugins.module_utils._journal.expiry import end_container, end_in_cluster
 from ansible_collections.bulkhead.stack.plugins.module_utils._journal.register import Kept, ended_line, kept_things
 
 
@@ -96,34 +97,44 @@ def expire(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         if kept.is_over(now) and kept.cluster == options["cluster"]
     ]
     plan, failed = Plan(), []
-    for kept in over:
-        try:
-            how = end_one(kept, options, check_mode)
-        except BulkheadError as error:
-            failed.append(str(error))
-            continue
-        plan.add(Change(kept.label, "kept until %s" % iso_utc(kept.until), ""))
-        if not check_mode:
-            files.append_json_line(options["path"], ended_line(kept, now, how))
+    with contextlib.ExitStack() as stack:
+        end = ending(options, check_mode, stack)
+        for kept in over:
+            try:
+                how = end(kept)
+            except BulkheadError as error:
+                failed.append(str(error))
+                continue
+            plan.add(Change(kept.label, "kept until %s" % iso_utc(kept.until), ""))
+            if not check_mode:
+                files.append_json_line(options["path"], ended_line(kept, now, how))
     return dict(plan.result(), failed_things=failed)
 
 
-def end_one(kept: Kept, options: Dict[str, Any], check_mode: bool) -> str:
-    """End one thing, after its copy was looked at; return how."""
-    if kept.kind == "container":
-        engine = Docker(options["docker_host"])
-        try:
-            return end(kept, None, engine, check_mode)
-        finally:
-            engine.close()
-    database = kept.database or kept.name
-    with open_postgres(options) as postgres:
-        with postgres.working_on(database, (), options["lock_timeout"]):
-            how = end(kept, postgres, None, True)
-            if how != "dropped" or check_mode:
-                return how
-            check_copy(kept, read_manifest(options["manifests"].get(database)))
-            return end(kept, postgres, None, False)
+def ending(options: Dict[str, Any], check_mode: bool, stack: contextlib.ExitStack) -> Callable[[Kept], str]:
+    """Return what ends one thing and says how; engine and cluster are opened once, and only if something is of them."""
+    opened: Dict[str, Any] = {}
+
+    def end(kept: Kept) -> str:
+        if kept.kind == "container":
+            if "engine" not in opened:
+                opened["engine"] = Docker(options["docker_host"])
+                stack.callback(opened["engine"].close)
+            return end_container(kept, opened["engine"], check_mode)
+        if "postgres" not in opened:
+            opened["postgres"] = stack.enter_context(open_postgres(options))
+        postgres = opened["postgres"]
+        database = kept.database or kept.name
+        # A check run ends nothing, not even what a killed run left.
+        lock = (
+            postgres.working_on(database, (), options["lock_timeout"]) if not check_mode else contextlib.nullcontext()
+        )
+        with lock:
+            return end_in_cluster(
+                kept, postgres, lambda name: read_manifest(options["manifests"].get(name)), check_mode
+            )
+
+    return end
 
 
 def read_manifest(path: Any) -> Any:

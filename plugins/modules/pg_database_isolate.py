@@ -359,18 +359,21 @@ cannot_contain:
 import contextlib
 import os
 import secrets
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import files
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.postgres import Postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.status import StatusFile
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError, StateError
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.plan import Plan
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.sql import Secret
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import ManifestError, parse_manifest
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.apply import apply, apply_shared
+from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.model import State, Wanted
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.options import parse_wanted
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.plan import check_names, make_plan
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.read import read_state
@@ -469,28 +472,48 @@ def read_password(options: Dict[str, Any], check_mode: bool) -> Optional[Secret]
 
 def isolate(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     """Read, plan, and unless in check mode apply; return the module's result."""
-    journal = options["journal"]
     # The password file comes last: nothing is left of a run whose options are wrong.
     check_names(parse_wanted(options, files.read_bytes, None))
-    with open_postgres(options) as postgres:
+    with contextlib.ExitStack() as stack:
+        postgres = stack.enter_context(open_postgres(options))
         wanted = parse_wanted(options, files.read_bytes, read_password(options, check_mode))
-        if wanted.strategy != "database":
-            return isolate_inside(postgres, wanted, journal, check_mode)
-        if check_mode:
-            plan, state = _plan(postgres, wanted)
-            return {**describe(wanted, state), **plan.result(), "warnings_found": plan.warnings}
-        others = (wanted.legacy.database,) if wanted.legacy else ()
-        with postgres.working_on(wanted.database, others, wanted.lock_timeout_s) as ended:
-            plan, state = _plan(postgres, wanted)
+        ended: List[str] = []
+        if not check_mode:
+            others = (wanted.legacy.database,) if wanted.legacy else ()
+            ended = stack.enter_context(postgres.working_on(wanted.database, others, wanted.lock_timeout_s))
+        state = read_state(postgres, wanted)
+        plan = make_plan_of(wanted, state, postgres)
+        if not check_mode:
             check_dump(options, state)
             if plan.changed:
-                with StatusFile(options["status_file"], wanted.database) as status:
-                    record = (lambda entry: files.append_json_line(journal, entry)) if journal else None
-                    apply(plan, wanted, state, postgres, record, status.tell)
+                carry_out(plan, wanted, state, postgres, options)
         return {**describe(wanted, state), **plan.result(), "warnings_found": ended + plan.warnings}
 
 
-def check_dump(options: Dict[str, Any], state: Any) -> None:
+def make_plan_of(wanted: Wanted, state: State, postgres: Postgres) -> Plan:
+    """Return the plan for the strategy that is wanted."""
+    if wanted.strategy == "database":
+        return make_plan(wanted, state, new_salt)
+    return make_shared_plan(wanted, state, read_shared(postgres, wanted, state), new_salt)
+
+
+def new_salt() -> bytes:
+    """Return the random part of a new verifier."""
+    return secrets.token_bytes(16)
+
+
+def carry_out(plan: Plan, wanted: Wanted, state: State, postgres: Postgres, options: Dict[str, Any]) -> None:
+    """Apply the plan, journalled, and told of in the status file while rows may be copied."""
+    journal = options["journal"]
+    record = (lambda entry: files.append_json_line(journal, entry)) if journal else None
+    if wanted.strategy != "database":
+        apply_shared(plan, wanted, state, postgres, record)
+        return
+    with StatusFile(options["status_file"], wanted.database) as status:
+        apply(plan, wanted, state, postgres, record, status.tell)
+
+
+def check_dump(options: Dict[str, Any], state: State) -> None:
     """Raise StateError unless what is about to be dropped lies in a dump that was read back."""
     legacy = options["legacy"]
     if not legacy or legacy["action"] != "drop" or not state.legacy.selection.tables:
@@ -508,25 +531,6 @@ def check_dump(options: Dict[str, Any], state: Any) -> None:
     missing = [thing.label for thing in tables if (thing.schema, thing.name) not in held]
     if missing:
         raise StateError("The dump %s doesn't hold %s." % (manifest["file"], ", ".join(missing)), remedy)
-
-
-def isolate_inside(postgres: Any, wanted: Any, journal: Optional[str], check_mode: bool) -> Dict[str, Any]:
-    """Isolate a service inside of the shared database; return the module's result."""
-    with contextlib.ExitStack() as stack:
-        ended = (
-            [] if check_mode else stack.enter_context(postgres.working_on(wanted.database, (), wanted.lock_timeout_s))
-        )
-        state = read_state(postgres, wanted)
-        plan = make_shared_plan(wanted, state, read_shared(postgres, wanted, state), lambda: secrets.token_bytes(16))
-        if plan.changed and not check_mode:
-            record = (lambda entry: files.append_json_line(journal, entry)) if journal else None
-            apply_shared(plan, wanted, state, postgres, record)
-        return {**describe(wanted, state), **plan.result(), "warnings_found": ended + plan.warnings}
-
-
-def _plan(postgres: Any, wanted: Any) -> Any:
-    state = read_state(postgres, wanted)
-    return make_plan(wanted, state, lambda: secrets.token_bytes(16)), state
 
 
 def main() -> None:

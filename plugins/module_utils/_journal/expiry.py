@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The end of what was kept: nothing goes that something else needs, that is in use, or of which no copy was proven."""
 
-from typing import Any, ContextManager, Dict, List, Mapping, Optional, Protocol
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Protocol
 
 from .._core.errors import ConflictError, StateError
 from .._core.sql import Sql
@@ -85,23 +85,25 @@ def check_copy(kept: Kept, manifest: Optional[Mapping[str, Any]]) -> None:
         raise StateError("The dump of %s is older than what is to go." % database, "Take one now.")
 
 
-def end(kept: Kept, server: Optional[Server], engine: Optional[Engine], check_mode: bool) -> str:
-    """End one thing; return how, as a person reads it.
+# Returns the manifest of the newest dump of a database, or None.
+FindManifest = Callable[[str], Optional[Mapping[str, Any]]]
+
+
+def end_in_cluster(kept: Kept, server: Server, find_manifest: FindManifest, check_mode: bool) -> str:
+    """End an archive or a database; return how, as a person reads it.
 
     Raises:
         ConflictError: something else needs it, or it is in use; nothing was done to it.
+        StateError: there is no proven copy of it.
     """
-    if kept.kind == "container":
-        return _end_container(kept, engine, check_mode)
-    if server is None:
-        raise StateError("No cluster was named for %s." % kept.label, "Give the connection options.")
     exists = Sql("SELECT true FROM pg_catalog.pg_database WHERE datname = %s", values=(kept.database or kept.name,))
     if not server.value(exists):
         return "it was gone already"
-    return _end_archive(kept, server, check_mode) if kept.kind == "archive" else _end_database(kept, server, check_mode)
+    end = _end_archive if kept.kind == "archive" else _end_database
+    return end(kept, server, find_manifest, check_mode)
 
 
-def _end_archive(kept: Kept, server: Server, check_mode: bool) -> str:
+def _end_archive(kept: Kept, server: Server, find_manifest: FindManifest, check_mode: bool) -> str:
     with server.transaction(kept.database) as transaction:
         there = Sql("SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %s", values=(kept.name,))
         if not transaction.rows(there):
@@ -113,25 +115,30 @@ def _end_archive(kept: Kept, server: Server, check_mode: bool) -> str:
                 "%s is needed by %s." % (kept.label, ", ".join(needing)), "Drop or alter these, then it can go."
             )
         if not check_mode:
+            check_copy(kept, find_manifest(kept.database))
             transaction.execute(Sql("DROP SCHEMA {} CASCADE", (kept.name,)))
     return "dropped"
 
 
-def _end_database(kept: Kept, server: Server, check_mode: bool) -> str:
+def _end_database(kept: Kept, server: Server, find_manifest: FindManifest, check_mode: bool) -> str:
     server.disconnect(kept.name)
     sessions = server.rows(Sql(_SESSIONS, values=(kept.name,)))
     if sessions:
         found = ", ".join("%(sessions)d of %(role)s (%(application)s)" % row for row in sessions)
         raise ConflictError("Somebody is connected to %s: %s." % (kept.label, found), "Let them go elsewhere first.")
     if not check_mode:
+        check_copy(kept, find_manifest(kept.name))
         # Without FORCE: who connects in between keeps it.
         server.execute(Sql("DROP DATABASE {}", (kept.name,)))
     return "dropped"
 
 
-def _end_container(kept: Kept, engine: Optional[Engine], check_mode: bool) -> str:
-    if engine is None:
-        raise StateError("There is no engine to ask for %s." % kept.label, "Name one with docker_host.")
+def end_container(kept: Kept, engine: Engine, check_mode: bool) -> str:
+    """Remove a container; return how, as a person reads it.
+
+    Raises:
+        ConflictError: it is running.
+    """
     found = engine.inspect_or_none(kept.name)
     if found is None:
         return "it was gone already"

@@ -158,14 +158,20 @@ def _set_aside(entries: Sequence[Entry], hands: Hands, report: Dict[str, List[st
             aside[database] = entry
             report["set_aside"].append(name)
             report["kept"].append("database %s, which got rows since it was filled, is kept as %s" % (database, name))
-            if entry["existed"]:
-                hands.execute(
-                    Sql("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0", (database, entry["owner"]))
-                )
+            for statement in empty_as_before(entry):
+                hands.execute(statement)
         except BulkheadError as error:
             aside[database] = entry
             report["left"].append("database %s: %s" % (database, error))
     return aside
+
+
+def empty_as_before(entry: Entry) -> Sequence[Sql]:
+    """Return what makes the empty database anew that was there before the one of a fingerprint, if there was one."""
+    if not entry["existed"]:
+        return ()
+    text = "CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0"
+    return (Sql(text, (entry["database"], entry["owner"])),)
 
 
 def _undo_sql(entry: Entry, hands: Hands, aside: Mapping[str, Entry]) -> None:
