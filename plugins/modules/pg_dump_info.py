@@ -131,7 +131,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import cl
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.dump_folder import DumpFolder
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.info import parse_watches, report
-from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import LEVELS
+from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import VERIFIABLE
 
 
 def run(options: Dict[str, Any]) -> Dict[str, Any]:
@@ -150,7 +150,7 @@ def main() -> None:
             "schedules": {"type": "dict", "default": {}},
             "rpo": {"type": "dict", "default": {}},
             "timezone": {"type": "str", "default": "UTC"},
-            "verify": {"type": "str", "choices": list(LEVELS), "default": "read"},
+            "verify": {"type": "str", "choices": list(VERIFIABLE), "default": "read"},
             "clock": {"type": "str"},
         },
         supports_check_mode=True,

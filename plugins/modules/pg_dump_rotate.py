@@ -16,7 +16,10 @@ description:
     name ends in C(.dump.zst), and C(zstd -dc FILE | pg_restore ...) opens it.
   - A manifest beside it, C(....manifest.json), says what the dump's own snapshot held, with the rows of every table,
     and how far the dump was verified. The cluster's roles are in C(....globals.sql).
-  - Retention counts verified copies only and never removes the newest one. Where a dump fails nothing is removed.
+  - Retention counts copies only that C(pg_restore) has read whole. It never removes the newest of them, nor the newest
+    that a drill restored, nor anything after a run that failed.
+  - What happened is in C(catalogue_<database>.jsonl) in the same folder, with the hash of every manifest. A file that
+    isn't in there is never removed.
   - What a run that was killed has left is removed by the next one that has something to do.
 extends_documentation_fragment:
   - bulkhead.stack.connection
@@ -77,6 +80,23 @@ options:
       yearly:
         description: The newest of each of the last so many years that have a copy.
         type: int
+      unverified:
+        description:
+          - How long a copy stays that C(pg_restore) never read whole, or that turned out damaged. It goes only where a
+            newer one was read, and only if it is in the catalogue's log.
+        type: str
+        default: 30d
+  shrink_ratio:
+    description:
+      - A new dump that is smaller than this part of the copy before it holds the retention, which then removes
+        nothing until O(acknowledge). V(0) never does.
+    type: float
+    default: 0.5
+  acknowledge:
+    description:
+      - Ends a hold on the retention, after somebody looked at the dump that was so much smaller.
+    type: bool
+    default: false
   schedule:
     description:
       - When a dump is due, as five fields of cron (V(0 2 * * *)), a word (V(@daily)) or an interval (V(every 6h),
@@ -208,6 +228,14 @@ kept:
   returned: success
   type: list
   elements: dict
+hold:
+  description: Why the retention waits for O(acknowledge). V(null) where it doesn't.
+  returned: success
+  type: str
+last_failure:
+  description: Why the run before failed. V(null) where it didn't.
+  returned: success
+  type: str
 seconds:
   description: How long each stage took. C(counts) and C(globals) run beside C(dump).
   returned: success
@@ -225,7 +253,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.postgres 
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import new_run_id, open_postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
-from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import LEVELS
+from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import VERIFIABLE
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.pipeline import COMPRESSIONS
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.rotate import parse_request, rotate
 
@@ -244,6 +272,7 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
 def main() -> None:
     """Run the module."""
     rules: Dict[str, Any] = {"last": {"type": "int"}, "keep": {"type": "int"}, "within": {"type": "str"}}
+    rules["unverified"] = {"type": "str", "default": "30d"}
     rules.update({name: {"type": "int"} for name in ("hourly", "daily", "weekly", "monthly", "yearly")})
     module = AnsibleModule(
         argument_spec=dict(
@@ -253,11 +282,13 @@ def main() -> None:
             retention={"type": "dict", "default": {}, "options": rules},
             schedule={"type": "str"},
             timezone={"type": "str", "default": "UTC"},
-            verify={"type": "str", "choices": list(LEVELS), "default": "read"},
+            verify={"type": "str", "choices": list(VERIFIABLE), "default": "read"},
             compression={"type": "str", "choices": list(COMPRESSIONS), "default": "auto"},
             globals={"type": "bool", "default": True},
             data_only_tables={"type": "list", "elements": "str", "default": []},
             label={"type": "str"},
+            shrink_ratio={"type": "float", "default": 0.5},
+            acknowledge={"type": "bool", "default": False},
             lock_timeout={"type": "str", "default": "1m"},
             clock={"type": "str"},
         ),

@@ -43,8 +43,23 @@ INSERT INTO guarded VALUES (1), (2);
 ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
 ALTER TABLE guarded FORCE ROW LEVEL SECURITY;
 CREATE VIEW seen AS SELECT * FROM archon_settings;
+CREATE SEQUENCE other."Odd ""Sequence'";
+CREATE TABLE other.archon_settings_id_seq (line text);
+INSERT INTO other.archon_settings_id_seq
+VALUES ('SELECT pg_catalog.setval(''public.archon_settings_id_seq'', 7, true);');
+CREATE POLICY mine ON guarded TO PUBLIC USING (id = 1);
+CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER telling BEFORE INSERT ON guarded FOR EACH ROW EXECUTE FUNCTION told('a-key-of-a-webhook');
+GRANT SELECT ON guarded TO PUBLIC;
+ALTER DATABASE archon_db SET app.jwt_secret = 'a-key-that-signs';
 """
-ROWS = {("other", "child"): 3, ("public", 'Odd "Name'): 0, ("public", "archon_settings"): 45, ("public", "guarded"): 2}
+ROWS = {
+    ("other", "archon_settings_id_seq"): 1,
+    ("other", "child"): 3,
+    ("public", 'Odd "Name'): 0,
+    ("public", "archon_settings"): 45,
+    ("public", "guarded"): 2,
+}
 
 
 def eventually(what: str, condition: Callable[[], Any]) -> Any:
@@ -189,7 +204,11 @@ class Modules:
         return result_of(self.start("pg_dump_info", **dict({"folders": {"archon_db": str(self.dest)}}, **options)))
 
     def files(self) -> list[str]:
-        return sorted(path.name for path in self.dest.iterdir() if not path.name.endswith(".lock"))
+        return sorted(path.name for path in self.dest.iterdir() if not path.name.endswith((".lock", ".jsonl")))
+
+    def log(self, database: str = "archon_db") -> list[dict[str, Any]]:
+        lines = (self.dest / f"catalogue_{database}.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
 
 
 def result_of(process: "subprocess.Popen[str]") -> dict[str, Any]:
@@ -213,7 +232,19 @@ def test_a_first_dump_is_verified_and_counts_what_it_holds(modules: Modules, ser
     assert (check["changed"], check["diff"]) == (True, result["diff"])
     manifest = result["manifest"]
     assert {(table["schema"], table["name"]): table["rows"] for table in manifest["tables"]} == ROWS
-    assert manifest["sequences"] == [{"schema": "public", "name": "archon_settings_id_seq"}]
+    assert manifest["sequences"] == [
+        {"schema": "other", "name": "Odd \"Sequence'", "owner": "postgres", "value": 1, "is_called": False},
+        {"schema": "public", "name": "archon_settings_id_seq", "owner": "postgres", "value": 45, "is_called": True},
+    ]
+    assert [(item["table"], item["name"]) for item in manifest["policies"]] == [("guarded", "mine")]
+    assert [(item["table"], item["name"]) for item in manifest["triggers"]] == [("guarded", "telling")]
+    assert [item["name"] for item in manifest["functions"]] == ["told"]
+    assert [item["name"] for item in manifest["views"]] == ["seen"]
+    assert [item["name"] for item in manifest["settings"]] == ["app.jwt_secret"]
+    assert {"kind": "relation", "schema": "public", "name": "guarded"}.items() <= manifest["grants"][0].items()
+    assert "=r/postgres" in manifest["grants"][0]["acl"]
+    assert {table["owner"] for table in manifest["tables"]} == {"postgres"}
+    assert "a-key-" not in json.dumps(result)
     assert manifest["verified"]["level"] == "read"
     assert manifest["label"] == "before-isolate"
     assert manifest == json.loads(Path(result["manifest_path"]).read_bytes())
@@ -240,7 +271,7 @@ def test_the_stock_tools_restore_it(modules: Modules, server: Server) -> None:
         argv = ["docker", "exec", "-w", "/tmp", server.name, "sh", "-c", command]
         subprocess.run(argv, check=True)
         assert server.sql("SELECT count(*) FROM archon_settings", "restored") == [(45,)]
-        assert server.sql("SELECT nextval('archon_settings_id_seq')", "restored") == [(46,)]
+        assert server.sql("SELECT nextval('public.archon_settings_id_seq')", "restored") == [(46,)]
     finally:
         server.sql("DROP DATABASE restored")
 
@@ -259,7 +290,7 @@ def test_a_second_run_changes_nothing_and_asks_no_engine(modules: Modules) -> No
 
 
 def test_rotation_keeps_and_prunes_whole_sets(modules: Modules) -> None:
-    options: dict[str, Any] = {"schedule": "@daily", "retention": {"keep": 2}, "verify": "hashed"}
+    options: dict[str, Any] = {"schedule": "@daily", "retention": {"keep": 2}}
     for day in (20, 21, 22):
         modules.rotate(clock="2026-11-%dT00:00:00Z" % day, **options)
     foreign = modules.dest / "backup_archon_db_x_20200101_000000.dump"
@@ -277,14 +308,12 @@ def test_rotation_keeps_and_prunes_whole_sets(modules: Modules) -> None:
 
 
 def test_a_truncated_copy_counts_for_nothing(modules: Modules) -> None:
-    options: dict[str, Any] = {"schedule": "@daily", "retention": {"last": 1}, "verify": "hashed"}
+    options: dict[str, Any] = {"schedule": "@daily", "retention": {"last": 1}}
     first = modules.rotate(clock="2026-11-21T00:00:00Z", **dict(options, retention={}))
     second = modules.rotate(clock="2026-11-22T00:00:00Z", **dict(options, retention={}))
     with open(second["dump"], "r+b") as stream:
         stream.truncate(second["manifest"]["size_bytes"] - 7)
-    info = modules.info(
-        clock="2026-11-22T06:00:00Z", verify="hashed", rpo={"archon_db": "24h"}, schedules={"archon_db": "@daily"}
-    )
+    info = modules.info(clock="2026-11-22T06:00:00Z", rpo={"archon_db": "24h"}, schedules={"archon_db": "@daily"})
     assert [copy["verified"] for copy in info["copies"]] == [False, True]
     assert "its manifest says" in info["copies"][0]["problem"]
     assert info["newest_verified"]["archon_db"]["path"] == first["dump"]
@@ -295,6 +324,49 @@ def test_a_truncated_copy_counts_for_nothing(modules: Modules) -> None:
     # The dump that is due will be the one to keep; the cut-off one is neither counted nor removed.
     assert result["pruned"] == [first["dump"]]
     assert any("its manifest says" in copy["reason"] for copy in result["kept"])
+
+
+def test_a_copy_that_was_changed_or_put_there_counts_for_nothing_and_stays(modules: Modules) -> None:
+    first = modules.rotate(clock="2026-11-21T00:00:00Z")
+    foreign = modules.folder / "elsewhere"
+    modules.dest, here = foreign, modules.dest
+    other = modules.rotate(clock="2026-11-22T00:00:00Z")
+    modules.dest = here
+    for path in foreign.glob("backup_*"):
+        path.rename(here / path.name)
+    manifest = Path(first["manifest_path"])
+    manifest.write_text(manifest.read_text().replace('"read"', '"hashed"'))
+    copies = modules.info(clock="2026-11-22T06:00:00Z")["copies"]
+    assert [copy["verified"] for copy in copies] == [False, False]
+    assert "isn't in this catalogue's log" in copies[0]["problem"]
+    assert "was changed after it was written" in copies[1]["problem"]
+    late = {"retention": {"last": 1, "unverified": "1d"}, "clock": "2026-12-22T00:00:00Z"}
+    assert modules.rotate(**late)["pruned"] == [first["dump"]]
+    assert (here / Path(other["dump"]).name).exists()
+
+
+def test_a_much_smaller_dump_holds_the_retention_until_someone_looked(modules: Modules, server: Server) -> None:
+    server.sql("CREATE DATABASE shrinking")
+    options: dict[str, Any] = {"database": "shrinking", "schedule": "@daily", "retention": {"last": 1}}
+    try:
+        server.sql("CREATE TABLE t AS SELECT sha512(g::text::bytea) AS h FROM generate_series(1, 2000) g", "shrinking")
+        first = modules.rotate(clock="2026-11-20T00:00:00Z", **options)
+        server.sql("DELETE FROM t", "shrinking")
+        second = modules.rotate(clock="2026-11-21T00:00:00Z", **options)
+        assert second["pruned"] == []
+        assert Path(first["dump"]).name in second["hold"]
+        assert "until somebody acknowledges" in json.dumps(second["warnings"])
+        third = modules.rotate(clock="2026-11-22T00:00:00Z", **options)
+        assert (third["pruned"], len(third["kept"])) == ([], 3)
+        check = modules.rotate(clock="2026-11-22T06:00:00Z", acknowledge=True, _ansible_check_mode=True, **options)
+        last = modules.rotate(clock="2026-11-22T06:00:00Z", acknowledge=True, **options)
+        assert (check["pruned"], check["diff"]) == (last["pruned"], last["diff"])
+        assert last["pruned"] == [first["dump"], second["dump"]]
+        assert last["hold"] is None
+        events = [line["event"] for line in modules.log("shrinking")]
+        assert events == ["dumped", "dumped", "held", "dumped", "acknowledged", "pruned"]
+    finally:
+        server.sql("DROP DATABASE shrinking")
 
 
 def test_two_runs_at_once(modules: Modules) -> None:
@@ -401,7 +473,7 @@ def test_a_killed_module_is_cleaned_up_after(modules: Modules, server: Server) -
 
 
 def test_a_killed_server_leaves_the_good_copies_and_nothing_else(modules: Modules, server: Server) -> None:
-    good = modules.rotate(database="large_db", verify="hashed", clock="2026-11-22T00:00:00Z")
+    good = modules.rotate(database="large_db", clock="2026-11-22T00:00:00Z")
     before = modules.files()
     process = modules.rotate_later(
         database="large_db", verify="hashed", retention={"within": "1h"}, clock="2026-11-23T00:00:00Z"
@@ -415,5 +487,12 @@ def test_a_killed_server_leaves_the_good_copies_and_nothing_else(modules: Module
     assert "isn't running" in modules.fails(database="large_db")
     server.container.start()
     server.wait()
-    after = modules.rotate(database="large_db", verify="hashed", retention={"last": 1})
+    assert modules.log("large_db")[-1]["event"] == "failed"
+    # Due or not: after a failure nothing goes before a dump succeeded.
+    waiting = modules.rotate(
+        database="large_db", schedule="@yearly", retention={"within": "1h"}, clock="2026-11-23T00:00:00Z"
+    )
+    assert (waiting["changed"], len(waiting["kept"])) == (False, 1)
+    assert waiting["last_failure"]
+    after = modules.rotate(database="large_db", retention={"last": 1})
     assert after["pruned"] == [good["dump"]]

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Tuple
 
 from .._core.errors import ConflictError, InputError, OutsideError
-from .files import make_private_folder, sync_folder
+from .files import append_json_line, make_private_folder, read_json_lines, sync_folder
 
 _CHUNK_BYTES = 1024 * 1024
 
@@ -74,6 +74,14 @@ class DumpFolder:
                 return stream.read()
         except OSError as error:
             raise self._error("%s can't be read" % self._at(name), error) from error
+
+    def json_lines(self, name: str) -> List[Dict[str, Any]]:
+        """Return the lines of a file of JSON lines; none where there is no such file."""
+        return read_json_lines(self._at(name))
+
+    def append_json_line(self, name: str, line: Dict[str, Any]) -> None:
+        """Append one line, synced."""
+        append_json_line(self._at(name), line)
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """Yield a large file piece by piece."""

@@ -4,16 +4,20 @@
 """The catalogue: every copy of one database in a folder, and what is known of each.
 
 A copy is a recovery set of files that share a stem, ``backup_<database>_<YYYYMMDD_HHMMSS>``: the dump, its manifest,
-and where they were asked for the globals and a reference dump. Only names of exactly this database belong to it.
+where they were asked for the globals and a reference dump, and the verdicts of later drills. Only names of exactly this
+database belong to it, and only what the catalogue's log has counts.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable, Collection, Dict, Iterable, List, NamedTuple, Optional, Pattern, Tuple
 
 from .._core.errors import BulkheadError, InputError
-from .manifest import LEVELS, ManifestError, parse_manifest
+from .log import Log, log_name, read_log
+from .manifest import LEVELS, ManifestError, parse_manifest, parse_verdict
+from .ports import Folder
 
 STAMP_FORMAT = "%Y%m%d_%H%M%S"
 DUMP_SUFFIXES = (".dump", ".dump.zst")
@@ -21,6 +25,7 @@ MANIFEST_SUFFIX = ".manifest.json"
 GLOBALS_SUFFIX = ".globals.sql"
 REFERENCE_SUFFIXES = (".reference.dump", ".reference.dump.zst")
 _SUFFIXES = DUMP_SUFFIXES + (MANIFEST_SUFFIX, GLOBALS_SUFFIX) + REFERENCE_SUFFIXES
+_VERDICT = r"\.drill_\d{8}_\d{6}\.json"
 
 
 class Entry(NamedTuple):
@@ -41,6 +46,7 @@ class Copy:
         files: all files of the recovery set.
         level: how far it was verified; empty where it is no good copy.
         problem: why it is no good copy; empty where it is one.
+        logged: whether the catalogue's log has it: what isn't in there is never removed.
     """
 
     database: str
@@ -51,6 +57,7 @@ class Copy:
     files: Tuple[str, ...] = ()
     level: str = ""
     problem: str = ""
+    logged: bool = True
     manifest: Optional[Dict[str, Any]] = field(default=None, repr=False, compare=False)
 
     def is_good(self, level: str) -> bool:
@@ -66,6 +73,7 @@ class Catalogue:
     copies: Tuple[Copy, ...]
     orphans: Tuple[Tuple[str, str], ...]
     partials: Tuple[str, ...]
+    log: Log = Log()
 
     def newest_good(self, level: str, now: datetime) -> Optional[Copy]:
         """Return the newest copy that was verified that far and isn't dated in the future."""
@@ -126,12 +134,21 @@ def partial_name(name: str) -> str:
     return ".%s.partial" % name
 
 
-def read_catalogue(database: str, entries: Iterable[Tuple[str, int]], read: Callable[[str], bytes]) -> Catalogue:
+def look(database: str, folder: Folder) -> Catalogue:
+    """Return the catalogue of one database as it lies in a folder."""
+    log = read_log(folder.json_lines(log_name(database)))
+    return read_catalogue(database, folder.entries(), folder.read, log)
+
+
+def read_catalogue(
+    database: str, entries: Iterable[Tuple[str, int]], read: Callable[[str], bytes], log: Log
+) -> Catalogue:
     """Return the catalogue of one database.
 
     Arguments:
         entries: name and size of the regular files of the folder, whatever they are.
-        read: returns a file's content; called for manifests only.
+        read: returns a file's content; called for manifests and verdicts only.
+        log: what the catalogue's log says.
     """
     pattern = _pattern(database)
     partial = re.compile(r"\.backup_%s_\d{8}_\d{6}(?:%s)\.partial" % (re.escape(database), _ANY_SUFFIX))
@@ -150,16 +167,17 @@ def read_catalogue(database: str, entries: Iterable[Tuple[str, int]], read: Call
         if taken_at is None:
             orphans.extend((entry.name, "its name holds no date") for entry in files.values())
             continue
-        copy, left = _read_set(database, found_stem, taken_at, files, read)
+        copy, left = _read_set(database, found_stem, taken_at, files, read, log)
         if copy is not None:
             copies.append(copy)
         orphans.extend(left)
     orphans.extend((name, "a run was killed while it wrote this") for name in partials)
+    orphans.extend((name, "the log has it, and it is gone") for name in log.manifests if name not in sets)
     copies.sort(key=lambda copy: (copy.taken_at, copy.dump))
-    return Catalogue(database, tuple(copies), tuple(sorted(orphans)), tuple(sorted(partials)))
+    return Catalogue(database, tuple(copies), tuple(sorted(orphans)), tuple(sorted(partials)), log)
 
 
-_ANY_SUFFIX = "|".join(re.escape(suffix) for suffix in sorted(_SUFFIXES, key=len, reverse=True))
+_ANY_SUFFIX = "|".join([re.escape(suffix) for suffix in sorted(_SUFFIXES, key=len, reverse=True)] + [_VERDICT])
 
 
 def _pattern(database: str) -> Pattern[str]:
@@ -178,7 +196,12 @@ def _taken_at(found_stem: str) -> Optional[datetime]:
 
 
 def _read_set(
-    database: str, found_stem: str, taken_at: datetime, files: Dict[str, Entry], read: Callable[[str], bytes]
+    database: str,
+    found_stem: str,
+    taken_at: datetime,
+    files: Dict[str, Entry],
+    read: Callable[[str], bytes],
+    log: Log,
 ) -> Tuple[Optional[Copy], List[Tuple[str, str]]]:
     dumps = [files[suffix] for suffix in DUMP_SUFFIXES if suffix in files]
     names = tuple(sorted(entry.name for entry in files.values()))
@@ -187,21 +210,25 @@ def _read_set(
         return None, [(name, why) for name in names]
     orphans: List[Tuple[str, str]] = []
     manifest: Optional[Dict[str, Any]] = None
-    problem = ""
+    digest = problem = ""
     if MANIFEST_SUFFIX not in files:
         problem = "it has no manifest"
         orphans.append((dumps[0].name, problem))
     else:
         try:
-            manifest = parse_manifest(read(files[MANIFEST_SUFFIX].name))
+            content = read(files[MANIFEST_SUFFIX].name)
+            digest = hashlib.sha256(content).hexdigest()
+            manifest = parse_manifest(content)
         except (ManifestError, BulkheadError) as error:
             problem = "its manifest can't be read: %s" % str(error).rstrip(".")
-    dump = dumps[0]
+    dump, level = dumps[0], ""
     if manifest is not None:
         dump = next((entry for entry in dumps if entry.name == manifest["file"]), dump)
-        problem = _contradiction(database, manifest, dump, taken_at)
+        level = str(manifest["verified"]["level"])
+        problem = _contradiction(database, manifest, dump, taken_at) or _not_logged(log, found_stem, digest)
+    if not problem:
+        level, problem = _judged(level, digest, files, read)
     orphans.extend((entry.name, "the manifest names another dump") for entry in dumps if entry is not dump)
-    good = manifest is not None and not problem
     return (
         Copy(
             database,
@@ -210,12 +237,35 @@ def _read_set(
             taken_at,
             dump.size_bytes,
             names,
-            str(manifest["verified"]["level"]) if manifest is not None and good else "",
+            "" if problem else level,
             problem,
+            found_stem in log.manifests,
             manifest,
         ),
         orphans,
     )
+
+
+def _not_logged(log: Log, found_stem: str, digest: str) -> str:
+    if found_stem not in log.manifests:
+        return "it isn't in this catalogue's log: was it put here by hand?"
+    if log.manifests[found_stem] != digest:
+        return "its manifest was changed after it was written"
+    return ""
+
+
+def _judged(level: str, digest: str, files: Dict[str, Entry], read: Callable[[str], bytes]) -> Tuple[str, str]:
+    """Return level and problem after the newest drill, which says more than the dump's own verification."""
+    drills = sorted(entry.name for suffix, entry in files.items() if re.fullmatch(_VERDICT, suffix))
+    if not drills:
+        return level, ""
+    try:
+        verdict = parse_verdict(read(drills[-1]))
+    except (ManifestError, BulkheadError):
+        return level, ""
+    if verdict["manifest_sha256"] != digest:
+        return level, ""
+    return ("drilled", "") if verdict["passed"] else (level, "a drill of it failed at %s" % verdict["at"])
 
 
 def _contradiction(database: str, manifest: Dict[str, Any], dump: Entry, taken_at: datetime) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional
 from .._core.errors import InputError
 from .._core.schedule import Schedule, parse_schedule
 from .._core.text import iso_utc, nearest, parse_duration
-from .catalogue import MANIFEST_SUFFIX, Copy, check_database_name, read_catalogue
+from .catalogue import MANIFEST_SUFFIX, Copy, check_database_name, look
 from .due import decide_due
 from .ports import Folder
 
@@ -67,7 +67,7 @@ def report(watches: List[Watch], folders: Mapping[str, Folder], now: datetime, l
     result: Dict[str, Any] = {"copies": [], "newest_verified": {}, "rpo_met": {}, "due": {}, "orphans": {}}
     for watch in watches:
         folder = folders[watch.database]
-        catalogue = read_catalogue(watch.name or watch.database, folder.entries(), folder.read)
+        catalogue = look(watch.name or watch.database, folder)
         newest = catalogue.newest_good(level, now)
         result["copies"].extend(_line(copy, folder.path, now, level) for copy in reversed(catalogue.copies))
         result["newest_verified"][watch.database] = _line(newest, folder.path, now, level) if newest else None

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The manifest beside a dump: what it is of, how it was made, what its snapshot held, how far it was verified.
 
-It is written once, after the dump was verified, and never changed.
+It is written once, after the dump was verified, and never changed: its hash stands in the catalogue's log. What a drill
+finds later is a verdict, a file of its own beside it.
 """
 
 import json
@@ -11,7 +12,11 @@ from typing import Any, Dict, Tuple
 
 FORMAT_VERSION = 1
 # In order: each level includes those before it.
-LEVELS = ("hashed", "read")
+LEVELS = ("hashed", "read", "drilled")
+# How far a dump can be verified when it is made.
+VERIFIABLE = LEVELS[:2]
+# From here on retention counts a copy: a hash alone doesn't show that pg_restore can read it.
+COUNTED = "read"
 
 _NEEDED: Tuple[Tuple[str, type], ...] = (
     ("database", str),
@@ -59,6 +64,23 @@ def parse_manifest(data: bytes) -> Dict[str, Any]:
     for name, kind in _NEEDED:
         if not isinstance(found.get(name), kind) or isinstance(found.get(name), bool):
             raise ManifestError("its field %s is missing or of the wrong type" % name)
-    if found["verified"].get("level") not in LEVELS:
+    if found["verified"].get("level") not in VERIFIABLE:
         raise ManifestError("its level of verification is %r" % found["verified"].get("level"))
     return found
+
+
+def parse_verdict(data: bytes) -> Dict[str, Any]:
+    """Return what a drill's verdict says: passed, at, and manifest_sha256, the hash of the manifest that it is of.
+
+    Raises:
+        ManifestError: it is no verdict that this version understands.
+    """
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        raise ManifestError("it is no JSON (%s)" % error) from error
+    if not isinstance(found, dict) or found.get("format_version") != FORMAT_VERSION:
+        raise ManifestError("its format_version isn't %d" % FORMAT_VERSION)
+    if not isinstance(found.get("passed"), bool) or not isinstance(found.get("manifest_sha256"), str):
+        raise ManifestError("its fields passed or manifest_sha256 are missing")
+    return dict(found, at=str(found.get("at") or "an unknown time"))

@@ -19,13 +19,17 @@ from .._core.errors import BulkheadError, OutsideError, StateError
 from .._core.sql import Sql
 from .._core.text import format_size, iso_utc
 from .catalogue import GLOBALS_SUFFIX, MANIFEST_SUFFIX, Copy, partial_name
+from .inventory import list_objects
+from .log import DUMPED, log_entry, log_name
 from .manifest import FORMAT_VERSION, manifest_bytes, restore_command
-from .ports import Folder, Server
-from .snapshot import Snapshot, count_rows, database_facts, list_objects, open_snapshot
-from .verify import first_lines, verify_archive
+from .ports import Folder, Server, Tell, ignore
+from .snapshot import Snapshot, count_rows, database_facts, open_snapshot
+from .verify import first_lines, sequence_values, verify_archive
 
 COMPRESSIONS = ("auto", "zstd", "gzip", "none")
 _RESERVE_BYTES = 8 * 1024 * 1024
+# The stages that run beside another one aren't told of.
+_SHOWN = ("dump", "reference", "sync", "verify", "prune")
 
 # pg_dump names an unknown or left-out method before it looks for a server; else it can't reach this one.
 _PROBE = r"""
@@ -94,14 +98,17 @@ class DumpRequest:
 
 @dataclass
 class Stopwatch:
-    """Seconds by stage."""
+    """Seconds by stage; whoever listens hears of each."""
 
+    tell: Tell = ignore
     seconds: Dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Add the time that the block takes to a stage."""
         start = time.monotonic()
+        if name in _SHOWN:
+            self.tell({"doing": name})
         try:
             yield
         finally:
@@ -260,7 +267,7 @@ class _Work:
         with self._server.transaction(request.database, "REPEATABLE READ", True) as transaction:
             with self._watch.stage("snapshot"):
                 snapshot = open_snapshot(transaction, request.lock_timeout_s)
-                objects = list_objects(transaction)
+                objects = list_objects(transaction, request.stem)
 
             def beside() -> List[Dict[str, Any]]:
                 with self._watch.stage("counts"):
@@ -279,12 +286,7 @@ class _Work:
         with self._watch.stage("sync"):
             for sink in self._sinks:
                 sink.finish()
-        with self._watch.stage("verify"):
-            for archive in (dump_sink, reference_sink):
-                if archive is not None:
-                    verify_archive(
-                        self._folder, archive.name, archive.sha256, request.verify, compression.wrapped, self._server
-                    )
+        objects["sequences"] = self._verify([dump_sink] + ([reference_sink] if reference_sink else []), objects)
         duration_s = time.monotonic() - started
         manifest: Dict[str, Any] = {
             "format_version": FORMAT_VERSION,
@@ -310,8 +312,7 @@ class _Work:
             "size_bytes": dump_sink.size_bytes,
             "sha256": dump_sink.sha256,
             "tables": tables,
-            "sequences": objects["sequences"],
-            "extensions": objects["extensions"],
+            **objects,
             "globals": _file_facts(request.stem + GLOBALS_SUFFIX, globals_sink),
             "reference": _file_facts(request.stem + ".reference" + compression.suffix, reference_sink),
             "label": request.label or None,
@@ -322,6 +323,15 @@ class _Work:
             manifest["reference"]["tables"] = list(request.data_only_tables)
         self._publish(manifest)
         return manifest
+
+    def _verify(self, archives: List[_HashingSink], objects: Dict[str, Any]) -> List[Dict[str, Any]]:
+        """Verify the archives; return the sequences as the first one sets them."""
+        folder, wrapped, server = self._folder, self._compression.wrapped, self._server
+        with self._watch.stage("verify"), ThreadPoolExecutor(1, "sequences") as pool:
+            reading = pool.submit(sequence_values, folder, archives[0].name, objects["sequences"], wrapped, server)
+            for archive in archives:
+                verify_archive(folder, archive.name, archive.sha256, self._request.verify, wrapped, server)
+            return reading.result()
 
     def undo(self) -> None:
         """Leave nothing of a copy that failed."""
@@ -339,13 +349,27 @@ class _Work:
 
     def _publish(self, manifest: Dict[str, Any]) -> None:
         with self._watch.stage("sync"):
-            sink = self._sink(self._request.stem + MANIFEST_SUFFIX)
+            request, folder = self._request, self._folder
+            sink = self._sink(request.stem + MANIFEST_SUFFIX)
             sink(manifest_bytes(manifest))
             sink.finish()
             for name in self.names:
+                if name == self.names[-1]:
+                    # Before the manifest has its name: a copy that counts is in the log, whatever happens here.
+                    folder.append_json_line(
+                        log_name(request.database),
+                        log_entry(
+                            DUMPED,
+                            request.taken_at,
+                            stem=request.stem,
+                            manifest_sha256=sink.sha256,
+                            size_bytes=manifest["size_bytes"],
+                            duration_s=manifest["duration_s"],
+                        ),
+                    )
                 self._renamed.append(name)
-                self._folder.rename(partial_name(name), name)
-            self._folder.sync()
+                folder.rename(partial_name(name), name)
+            folder.sync()
 
     def _dump(self, snapshot: Snapshot, sink: _HashingSink, more: Sequence[str]) -> None:
         argv = [

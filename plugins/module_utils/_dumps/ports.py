@@ -3,9 +3,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What dumps need of the outside, as protocols; the adapters fit them without knowing."""
 
-from typing import Any, Callable, ContextManager, Dict, Iterable, Iterator, List, Optional, Protocol, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    ContextManager,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Protocol,
+    Sequence,
+    Tuple,
+)
 
 from .._core.sql import Sql
+
+# Hears what is being done: ``doing``, and where they are known ``bytes_done`` and ``bytes_total``.
+Tell = Callable[[Mapping[str, Any]], None]
+
+
+def ignore(_report: Mapping[str, Any]) -> None:
+    """Hear nothing."""
 
 
 class ClientResult(Protocol):
@@ -98,6 +118,12 @@ class Folder(Protocol):
 
     def read(self, name: str) -> bytes:
         """Return a small file whole."""
+
+    def json_lines(self, name: str) -> List[Dict[str, Any]]:
+        """Return the lines of a file of JSON lines; none where there is no such file."""
+
+    def append_json_line(self, name: str, line: Dict[str, Any]) -> None:
+        """Append one line, synced."""
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """Yield a large file piece by piece."""

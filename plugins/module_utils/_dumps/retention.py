@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Retention: which copies stay, which go, and why.
 
-Only verified copies are counted and only verified copies go, so failures never push a good copy out. The newest
-verified one stays whatever the rules say.
+Only copies that pg_restore has read whole are counted, so failures never push a good copy out. The newest of them and
+the newest that a drill restored stay whatever the rules say. What was never verified goes on a term of its own, and
+only where something newer was.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from .._core.errors import InputError
 from .._core.text import format_duration, nearest, parse_duration
 from .catalogue import Copy
+from .manifest import COUNTED
 
 _PERIODS: Tuple[Tuple[str, Callable[[datetime], Tuple[int, ...]]], ...] = (
     ("hourly", lambda moment: (moment.year, moment.month, moment.day, moment.hour)),
@@ -22,7 +24,7 @@ _PERIODS: Tuple[Tuple[str, Callable[[datetime], Tuple[int, ...]]], ...] = (
     ("monthly", lambda moment: (moment.year, moment.month)),
     ("yearly", lambda moment: (moment.year,)),
 )
-_KEYS = ("last", "keep", "within") + tuple(name for name, _bucket in _PERIODS)
+_KEYS = ("last", "keep", "within", "unverified") + tuple(name for name, _bucket in _PERIODS)
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,12 @@ class Retention:
     weekly: Optional[int] = None
     monthly: Optional[int] = None
     yearly: Optional[int] = None
+    unverified_s: int = 30 * 86400
 
     @property
     def keeps_everything(self) -> bool:
         """Whether there is no rule at all."""
-        return self == Retention()
+        return self == Retention(unverified_s=self.unverified_s)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ def parse_retention(options: Optional[Mapping[str, Any]]) -> Retention:
     """Return the rules.
 
     Arguments:
-        options: last (or keep), within, hourly, daily, weekly, monthly, yearly; missing and null are no rule.
+        options: last (or keep), within, hourly, daily, weekly, monthly, yearly; missing and null are no rule. And
+            unverified: how long a copy stays that never was verified, by default 30 days.
 
     Raises:
         InputError: a key isn't known, a number is below 1, or last and keep are both given.
@@ -71,9 +75,11 @@ def parse_retention(options: Optional[Mapping[str, Any]]) -> Retention:
             )
     if "last" in given and "keep" in given:
         raise InputError("Retention says both keep and last, and they mean the same.", "Leave one of them out.")
-    within = given.pop("within", None)
+    within, unverified = given.pop("within", None), given.pop("unverified", "30d")
     numbers = {("last" if key == "keep" else key): _number(key, value) for key, value in given.items()}
-    return Retention(within_s=None if within is None else parse_duration(within), **numbers)
+    return Retention(
+        within_s=None if within is None else parse_duration(within), unverified_s=parse_duration(unverified), **numbers
+    )
 
 
 def _number(key: str, value: Any) -> int:
@@ -89,34 +95,45 @@ def _number(key: str, value: Any) -> int:
     return number
 
 
-def decide(copies: Sequence[Copy], retention: Retention, now: datetime, level: str, zone: tzinfo) -> List[Verdict]:
+def decide(copies: Sequence[Copy], retention: Retention, now: datetime, zone: tzinfo, waits: str = "") -> List[Verdict]:
     """Return what becomes of each copy, newest first.
 
     Arguments:
-        level: how far a copy must be verified to be counted.
         zone: where days, weeks, months and years begin.
+        waits: why nothing may be removed now; empty where it may.
     """
     newest_first = sorted(copies, key=lambda copy: (copy.taken_at, copy.dump), reverse=True)
-    counted = [copy for copy in newest_first if copy.is_good(level) and copy.taken_at <= now]
+    counted = [copy for copy in newest_first if copy.is_good(COUNTED) and copy.taken_at <= now]
     reasons = _wanted(counted, retention, now, zone)
+    if counted:
+        reasons.setdefault(counted[0].stem, ["the newest verified copy always stays"])
+    drilled = [copy for copy in counted if copy.is_good("drilled")]
+    if drilled:
+        reasons.setdefault(drilled[0].stem, ["the newest drilled copy always stays"])
     verdicts = []
     for copy in newest_first:
-        if copy.problem:
-            verdict = Verdict(copy, True, "not counted: %s" % copy.problem)
-        elif not copy.is_good(level):
-            verdict = Verdict(copy, True, "not counted: verified only as far as %s" % (copy.level or "nothing"))
-        elif copy.taken_at > now:
-            verdict = Verdict(copy, True, "not counted: it is dated in the future")
+        keep, reason = True, ", ".join(reasons.get(copy.stem, ()))
+        if copy.taken_at > now:
+            reason = "not counted: it is dated in the future"
+        elif not copy.is_good(COUNTED):
+            keep, reason = _unverified(copy, counted, retention, now)
         elif retention.keeps_everything:
-            verdict = Verdict(copy, True, "no retention is asked for")
-        elif copy.stem in reasons:
-            verdict = Verdict(copy, True, ", ".join(reasons[copy.stem]))
-        elif copy is counted[0]:
-            verdict = Verdict(copy, True, "the newest verified copy always stays")
-        else:
-            verdict = Verdict(copy, False, "no rule of the retention wants it")
-        verdicts.append(verdict)
+            reason = "no retention is asked for"
+        elif not reason:
+            keep, reason = False, "no rule of the retention wants it"
+        if not keep and waits:
+            keep, reason = True, "%s, but nothing is removed: %s" % (reason, waits)
+        verdicts.append(Verdict(copy, keep, reason))
     return verdicts
+
+
+def _unverified(copy: Copy, counted: Sequence[Copy], retention: Retention, now: datetime) -> Tuple[bool, str]:
+    why = "not counted: %s" % (copy.problem or "verified only as far as %s" % (copy.level or "nothing"))
+    over = copy.taken_at < now - timedelta(seconds=retention.unverified_s)
+    replaced = bool(counted) and counted[0].taken_at > copy.taken_at
+    if retention.keeps_everything or not (copy.logged and over and replaced):
+        return True, why
+    return False, "%s, and older than %s" % (why, format_duration(retention.unverified_s))
 
 
 def _wanted(counted: Sequence[Copy], retention: Retention, now: datetime, zone: tzinfo) -> Dict[str, List[str]]:

@@ -4,17 +4,21 @@
 """Rotate the copies of one database: look, plan, and unless nothing is to be done dump and prune under a lock."""
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Tuple
 
+from .._core.errors import BulkheadError, InputError, OutsideError
 from .._core.plan import Change, Plan
 from .._core.schedule import Schedule, parse_schedule, parse_timezone
-from .._core.text import iso_utc, parse_duration
-from .catalogue import Catalogue, Copy, check_database_name, free_stem, lock_name, read_catalogue
+from .._core.text import format_size, iso_utc, parse_duration
+from .catalogue import Catalogue, Copy, check_database_name, free_stem, lock_name, look
 from .due import Due, decide_due
+from .log import ACKNOWLEDGED, FAILED, HELD, PRUNED, log_entry, log_name
+from .manifest import COUNTED
 from .pipeline import DumpRequest, Stopwatch, end_sessions, make_copy
-from .ports import Folder, LockState, Server
+from .ports import Folder, LockState, Server, Tell, ignore
 from .retention import Retention, Verdict, decide, parse_retention
 
 
@@ -33,6 +37,8 @@ class RotateRequest:
     data_only_tables: Tuple[str, ...] = ()
     label: str = ""
     lock_timeout_s: int = 60
+    shrink_ratio: float = 0.5
+    acknowledge: bool = False
 
 
 def parse_request(options: Mapping[str, Any], run: str) -> RotateRequest:
@@ -42,6 +48,11 @@ def parse_request(options: Mapping[str, Any], run: str) -> RotateRequest:
         InputError: one of them is wrong; nothing was looked at yet.
     """
     check_database_name(options["database"])
+    if not 0 <= options["shrink_ratio"] < 1:
+        raise InputError(
+            "shrink_ratio is %r." % options["shrink_ratio"],
+            "Give a part of the last copy's size, such as 0.5; 0 never holds the retention.",
+        )
     return RotateRequest(
         options["database"],
         parse_retention(options["retention"]),
@@ -54,18 +65,25 @@ def parse_request(options: Mapping[str, Any], run: str) -> RotateRequest:
         tuple(options["data_only_tables"]),
         options["label"] or "",
         parse_duration(options["lock_timeout"]),
+        options["shrink_ratio"],
+        options["acknowledge"],
     )
 
 
 @dataclass(frozen=True)
 class Rotation:
-    """What a run will do: the same for a check as for real."""
+    """What a run will do: the same for a check as for real.
+
+    Arguments:
+        acknowledged: the hold that ends; empty where none does.
+    """
 
     catalogue: Catalogue
     due: Due
     stem: str
     taken_at: datetime
     verdicts: Tuple[Verdict, ...]
+    acknowledged: str = ""
 
     @property
     def pruned(self) -> List[Copy]:
@@ -73,12 +91,14 @@ class Rotation:
         return [verdict.copy for verdict in reversed(self.verdicts) if not verdict.keep]
 
     def plan(self, path: str) -> Plan:
-        """Return the plan: one change, of the catalogue, named set by set."""
+        """Return the plan: of the catalogue, named set by set, and of a hold on it that ends."""
         plan = Plan()
         added = [self.stem] if self.due.due else []
         removed = [copy.stem for copy in self.pruned]
         if added or removed:
             plan.add(Change(path, "\n".join(removed), "\n".join(added)))
+        if self.acknowledged:
+            plan.add(Change("hold on the retention of %s" % path, self.acknowledged, ""))
         return plan
 
 
@@ -86,16 +106,15 @@ def plan_rotation(request: RotateRequest, catalogue: Catalogue, now: datetime) -
     """Return what is to be done; the retention counts a dump that is due as the verified copy that it must become."""
     due = decide_due(request.schedule, catalogue, now, request.verify)
     stem, taken_at = free_stem(request.database, now, set(catalogue.stems()))
-    copies = list(catalogue.copies)
+    log, copies, waits = catalogue.log, list(catalogue.copies), ""
     if due.due:
         copies.append(Copy(request.database, stem, "", taken_at, level=request.verify))
-    verdicts = decide(copies, request.retention, max(now, taken_at), request.verify, request.zone)
-    return Rotation(catalogue, due, stem, taken_at, tuple(verdicts))
-
-
-def look(request: RotateRequest, folder: Folder) -> Catalogue:
-    """Read the catalogue."""
-    return read_catalogue(request.database, folder.entries(), folder.read)
+    if log.hold and not request.acknowledge:
+        waits = "%s; it ends by acknowledge" % log.hold
+    elif log.failure and not due.due:
+        waits = "the last run failed"
+    verdicts = decide(copies, request.retention, max(now, taken_at), request.zone, waits)
+    return Rotation(catalogue, due, stem, taken_at, tuple(verdicts), log.hold if request.acknowledge else "")
 
 
 def rotate(
@@ -104,48 +123,91 @@ def rotate(
     open_server: Callable[[], ContextManager[Server]],
     now: datetime,
     check_mode: bool,
+    tell: Tell = ignore,
 ) -> Dict[str, Any]:
     """Do what is due; return the module's result.
 
     Arguments:
         open_server: connects; called only where a dump is made.
+        tell: hears what is being done.
 
     Raises:
         BulkheadError: the dump failed. Then nothing is pruned and nothing of it is left.
     """
     started = time.monotonic()
-    watch = Stopwatch()
+    watch = Stopwatch(tell)
     with watch.stage("catalogue"):
-        rotation = plan_rotation(request, look(request, folder), now)
+        rotation = plan_rotation(request, look(request.database, folder), now)
     manifest: Optional[Dict[str, Any]] = None
     names: List[str] = []
+    hold = rotation.catalogue.log.hold if not request.acknowledge else ""
     if rotation.plan(folder.path).changed and not check_mode:
         folder.make()
         with folder.lock(lock_name(request.database)) as note:
-            killed_run = _clean_up(request, folder, note)
+            killed_run = _clean_up(request, folder, note, now)
             # What another run did before we had the lock counts.
-            rotation = plan_rotation(request, look(request, folder), now)
+            rotation = plan_rotation(request, look(request.database, folder), now)
+            if rotation.acknowledged:
+                folder.append_json_line(log_name(request.database), log_entry(ACKNOWLEDGED, now))
             if rotation.due.due:
-                note.write({"run": request.run, "stem": rotation.stem})
-                try:
-                    with open_server() as server:
-                        if killed_run:
-                            end_sessions(server, killed_run)
-                        manifest, names = make_copy(
-                            server,
-                            folder,
-                            _dump_request(request, rotation),
-                            rotation.catalogue.newest_good("hashed", now),
-                            watch,
-                        )
-                except BaseException:
-                    note.write({})
-                    raise
+                last = rotation.catalogue.newest_good("hashed", now)
+                manifest, names = _dump(request, rotation, folder, open_server, last, killed_run, note, watch)
+                hold = hold or _shrunk(manifest, last, request.shrink_ratio)
+                if hold and not rotation.catalogue.log.hold:
+                    folder.append_json_line(log_name(request.database), log_entry(HELD, now, reason=hold))
+                    rotation = _held(request, rotation, now, hold)
             with watch.stage("prune"):
-                _prune(rotation.pruned, folder, note)
+                _prune(request, rotation.pruned, folder, note, now)
             note.write({})
     watch.seconds["total"] = round(time.monotonic() - started, 3)
-    return _result(rotation, folder, manifest, names, watch)
+    return _result(request, rotation, folder, manifest, names, hold, watch)
+
+
+def _dump(
+    request: RotateRequest,
+    rotation: Rotation,
+    folder: Folder,
+    open_server: Callable[[], ContextManager[Server]],
+    last: Optional[Copy],
+    killed_run: str,
+    note: LockState,
+    watch: Stopwatch,
+) -> Tuple[Dict[str, Any], List[str]]:
+    note.write({"run": request.run, "stem": rotation.stem})
+    try:
+        with open_server() as server:
+            if killed_run:
+                end_sessions(server, killed_run)
+            return make_copy(server, folder, _dump_request(request, rotation), last, watch)
+    except BaseException as error:
+        note.write({})
+        reason = error.message if isinstance(error, BulkheadError) else type(error).__name__
+        # The disk may be full: the failure itself is what is to be reported.
+        with suppress(OutsideError):
+            entry = log_entry(FAILED, rotation.taken_at, stem=rotation.stem, reason=reason)
+            folder.append_json_line(log_name(request.database), entry)
+        raise
+
+
+def _shrunk(manifest: Dict[str, Any], last: Optional[Copy], ratio: float) -> str:
+    """Return why a dump that is much smaller than the one before makes the retention wait; empty where it isn't."""
+    before = (last.manifest or {}) if last is not None else {}
+    if last is None or before.get("compression") != manifest["compression"]:
+        return ""
+    if manifest["size_bytes"] >= ratio * last.size_bytes:
+        return ""
+    return "%s has %s, and %s before it has %s" % (
+        manifest["file"],
+        format_size(manifest["size_bytes"]),
+        last.dump,
+        format_size(last.size_bytes),
+    )
+
+
+def _held(request: RotateRequest, rotation: Rotation, now: datetime, hold: str) -> Rotation:
+    copies = [verdict.copy for verdict in rotation.verdicts]
+    verdicts = decide(copies, request.retention, max(now, rotation.taken_at), request.zone, hold)
+    return replace(rotation, verdicts=tuple(verdicts))
 
 
 def _dump_request(request: RotateRequest, rotation: Rotation) -> DumpRequest:
@@ -163,10 +225,10 @@ def _dump_request(request: RotateRequest, rotation: Rotation) -> DumpRequest:
     )
 
 
-def _clean_up(request: RotateRequest, folder: Folder, note: LockState) -> str:
+def _clean_up(request: RotateRequest, folder: Folder, note: LockState, now: datetime) -> str:
     """Finish what a run that was killed had begun; return that run's name where it may have left sessions."""
     left = note.read()
-    catalogue = look(request, folder)
+    catalogue = look(request.database, folder)
     for name in catalogue.partials:
         folder.remove(name)
     stem = str(left.get("stem") or "")
@@ -179,20 +241,26 @@ def _clean_up(request: RotateRequest, folder: Folder, note: LockState) -> str:
         for copy in catalogue.copies:
             if copy.stem == stem:
                 _remove(copy.files, folder)
+        killed = log_entry(FAILED, now, stem=stem, reason="its run was killed")
+        folder.append_json_line(log_name(request.database), killed)
     ours = {name for name, _size in folder.entries()} & set(left.get("pruning") or [])
     owned = {name for copy in catalogue.copies for name in copy.files} | {name for name, _why in catalogue.orphans}
     _remove(tuple(sorted(ours & owned)), folder)
     folder.sync()
+    if left.get("stems"):
+        folder.append_json_line(log_name(request.database), log_entry(PRUNED, now, stems=left["stems"]))
     return str(left.get("run") or "")
 
 
-def _prune(copies: List[Copy], folder: Folder, note: LockState) -> None:
+def _prune(request: RotateRequest, copies: List[Copy], folder: Folder, note: LockState, now: datetime) -> None:
     if not copies:
         return
-    note.write({"pruning": [name for copy in copies for name in copy.files]})
+    stems = [copy.stem for copy in copies]
+    note.write({"pruning": [name for copy in copies for name in copy.files], "stems": stems})
     for copy in copies:
         _remove(copy.files, folder)
     folder.sync()
+    folder.append_json_line(log_name(request.database), log_entry(PRUNED, now, stems=stems))
 
 
 def _remove(names: Tuple[str, ...], folder: Folder) -> None:
@@ -201,7 +269,13 @@ def _remove(names: Tuple[str, ...], folder: Folder) -> None:
 
 
 def _result(
-    rotation: Rotation, folder: Folder, manifest: Optional[Dict[str, Any]], names: List[str], watch: Stopwatch
+    request: RotateRequest,
+    rotation: Rotation,
+    folder: Folder,
+    manifest: Optional[Dict[str, Any]],
+    names: List[str],
+    hold: str,
+    watch: Stopwatch,
 ) -> Dict[str, Any]:
     result = rotation.plan(folder.path).result()
     by_stem = {copy.stem: copy for copy in rotation.catalogue.copies}
@@ -226,9 +300,15 @@ def _result(
             for verdict in rotation.verdicts
             if verdict.keep
         ],
+        hold=hold or None,
+        last_failure=rotation.catalogue.log.failure or None,
         seconds=watch.seconds,
     )
     warnings = folder.warnings() + _future_warnings(rotation)
+    if hold:
+        warnings.append("Nothing is removed from %s until somebody acknowledges: %s." % (folder.path, hold))
+    if request.verify != COUNTED and not request.retention.keeps_everything:
+        warnings.append("Retention counts copies that were read whole, and these are hashed only: use verify=read.")
     if warnings:
         result["warnings"] = warnings
     return result

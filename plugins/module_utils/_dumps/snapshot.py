@@ -4,7 +4,7 @@
 """What a database holds in one snapshot: pg_dump dumps the same one, so the manifest and the dump can't disagree."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence
 
 from .._core.errors import OutsideError
 from .._core.sql import Sql
@@ -33,28 +33,13 @@ SELECT current_setting('server_version') AS server_version,
 
 # A table that an extension brings is no user's table: pg_dump leaves it to CREATE EXTENSION.
 _TABLES = """
-SELECT n.nspname AS schema, c.relname AS name
+SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner) AS owner
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'r' AND c.relpersistence <> 't'
    AND n.nspname NOT IN ('pg_catalog', 'information_schema')
    AND NOT EXISTS (SELECT FROM pg_depend e
                     WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
  ORDER BY 1, 2
-"""
-
-_SEQUENCES = """
-SELECT n.nspname AS schema, c.relname AS name
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE c.relkind = 'S' AND c.relpersistence <> 't'
-   AND NOT EXISTS (SELECT FROM pg_depend e
-                    WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')
- ORDER BY 1, 2
-"""
-
-_EXTENSIONS = """
-SELECT e.extname AS name, e.extversion AS version, n.nspname AS schema
-  FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
- ORDER BY 1
 """
 
 
@@ -93,8 +78,8 @@ def database_facts(server: Server, database: str) -> Dict[str, Any]:
 
 
 def count_rows(transaction: Transaction) -> List[Dict[str, Any]]:
-    """Return schema, name and number of rows of every user table, as the transaction's snapshot has them."""
-    tables: List[Tuple[str, str]] = [(row["schema"], row["name"]) for row in transaction.rows(Sql(_TABLES))]
+    """Return schema, name, owner and number of rows of every user table, as the transaction's snapshot has them."""
+    tables = transaction.rows(Sql(_TABLES))
     counted: List[Dict[str, Any]] = []
     for start in range(0, len(tables), _COUNTS_PER_QUERY):
         try:
@@ -120,16 +105,9 @@ def _explained(error: OutsideError) -> OutsideError:
     return OutsideError("The tables' rows can't be counted: %s" % said)
 
 
-def _count_some(transaction: Transaction, tables: Sequence[Tuple[str, str]]) -> List[Dict[str, Any]]:
+def _count_some(transaction: Transaction, tables: Sequence[Mapping[str, Any]]) -> List[Dict[str, Any]]:
     text = " UNION ALL ".join(["SELECT %s::int AS number, count(*) AS rows FROM ONLY {}"] * len(tables))
-    found = transaction.rows(Sql(text, names=tuple(tables), values=tuple(range(len(tables)))))
+    names = tuple((table["schema"], table["name"]) for table in tables)
+    found = transaction.rows(Sql(text, names=names, values=tuple(range(len(tables)))))
     by_number = {row["number"]: int(row["rows"]) for row in found}
-    return [{"schema": schema, "name": name, "rows": by_number[n]} for n, (schema, name) in enumerate(tables)]
-
-
-def list_objects(transaction: Transaction) -> Dict[str, List[Dict[str, Any]]]:
-    """Return the sequences (by name: their values don't follow snapshots) and the extensions."""
-    return {
-        "sequences": [dict(row) for row in transaction.rows(Sql(_SEQUENCES))],
-        "extensions": [dict(row) for row in transaction.rows(Sql(_EXTENSIONS))],
-    }
+    return [dict(table, rows=by_number[number]) for number, table in enumerate(tables)]

@@ -8,7 +8,8 @@ whole archive, every row of it (``--list`` would read the table of contents only
 """
 
 import hashlib
-from typing import Any, Iterator, Optional
+import re
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .._core.errors import BulkheadError, VerificationError
 from .ports import Folder, Server
@@ -77,6 +78,60 @@ def verify_archive(folder: Folder, name: str, sha256: str, level: str, wrapped: 
             "The dump that was just made isn't good: %s. It was removed." % problem,
             "See the disk's health and the server's log; the copies from before are all still there.",
         )
+
+
+def sequence_values(
+    folder: Folder, name: str, sequences: Sequence[Mapping[str, Any]], wrapped: bool, server: Server
+) -> List[Dict[str, Any]]:
+    """Return the sequences, each with its value and whether that was handed out, as the archive sets them.
+
+    Sequences follow no snapshot: what the archive says is what a restore gives, and only pg_restore tells it.
+    """
+    if not sequences:
+        return []
+    argv = ["pg_restore", "--data-only", "--file=-"] + ["--table=%s" % item["name"] for item in sequences]
+    if wrapped:
+        # pg_restore has read enough long before the end, and so zstd is cut off.
+        argv = ["sh", "-c", 'zstd -q -dc 2>/dev/null | "$@"', "bulkhead-sequences"] + argv
+    values: Dict[Tuple[str, ...], Tuple[int, bool]] = {}
+    lines = _Lines(values)
+    found = server.run_client(argv, stdin=folder.chunks(name), sink=lines, connect=False)
+    if found.rc != 0:
+        raise VerificationError("pg_restore can't read the sequences of the dump: %s." % first_lines(found.stderr))
+    told = []
+    for item in sequences:
+        value, is_called = values.get((item["schema"], item["name"]), (None, None))
+        told.append(dict(item, value=value, is_called=is_called))
+    return told
+
+
+class _Lines:
+    """Takes pg_restore's output; keeps what it sets, and leaves out rows of a table that has a sequence's name."""
+
+    _SETVAL = re.compile(rb"SELECT pg_catalog\.setval\('((?:[^']|'')*)', (-?\d+), (true|false)\);")
+    _PART = re.compile(r'"((?:[^"]|"")*)"|([^."]+)')
+
+    def __init__(self, values: Dict[Tuple[str, ...], Tuple[int, bool]]) -> None:
+        self._values = values
+        self._rest = b""
+        self._in_rows = False
+
+    def __call__(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if self._in_rows:
+                self._in_rows = line != b"\\."
+            elif line.startswith(b"COPY "):
+                self._in_rows = True
+            else:
+                self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        found = self._SETVAL.fullmatch(line)
+        if found:
+            name = found.group(1).decode("utf-8", "replace").replace("''", "'")
+            parts = [quoted.replace('""', '"') or plain for quoted, plain in self._PART.findall(name)]
+            self._values[tuple(parts)] = (int(found.group(2)), found.group(3) == b"true")
 
 
 def _ignore(_data: bytes) -> Any:

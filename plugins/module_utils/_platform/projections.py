@@ -485,8 +485,7 @@ def _backup(platform: Mapping[str, Any]) -> List[Thing]:
         if not backup:
             continue
         retention = {rule: value for rule, value in backup["retention"].items() if value is not None}
-        if "within" in retention:
-            retention["within"] = "%ds" % retention["within"]
+        retention.update({rule: "%ds" % retention[rule] for rule in ("within", "unverified") if rule in retention})
         options = dict(
             connection(platform, database["cluster"]),
             database=database_name(platform, key),

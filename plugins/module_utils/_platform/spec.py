@@ -47,6 +47,7 @@ CLUSTER = {
 
 RETENTION = {name: Field("int") for name in ("keep", "last", "hourly", "daily", "weekly", "monthly", "yearly")}
 RETENTION["within"] = Field("duration")
+RETENTION["unverified"] = Field("duration")
 
 BACKUP = {
     "schedule": Field("schedule", required=True),
@@ -55,6 +56,8 @@ BACKUP = {
     "compression": Field(choices=("auto", "zstd", "gzip", "none"), default="auto"),
     "folder": Field(),
     "accept_gap": Field(),
+    "globals": Field("bool", default=True),
+    "shrink_ratio": Field("any", default=0.5),
 }
 
 EXPECT = {

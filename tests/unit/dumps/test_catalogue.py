@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -19,6 +20,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.catalogue im
 )
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.due import decide_due
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.info import parse_watches
+from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.log import Log, log_entry, read_log
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import (
     FORMAT_VERSION,
     ManifestError,
@@ -27,6 +29,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest imp
     restore_command,
 )
 
+END = ".manifest.json"
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
 
@@ -46,8 +49,11 @@ def manifest_of(database: str, moment: datetime, **changes: Any) -> dict[str, An
     return manifest
 
 
-def catalogue_of(files: dict[str, bytes], database: str = "db") -> Catalogue:
-    return read_catalogue(database, [(name, len(data)) for name, data in files.items()], files.__getitem__)
+def catalogue_of(files: dict[str, bytes], database: str = "db", log: Log | None = None) -> Catalogue:
+    """Return the catalogue of files, all of them in the log, unless another log is given."""
+    hashes = {name[: -len(END)]: hashlib.sha256(data).hexdigest() for name, data in files.items() if name.endswith(END)}
+    entries = [(name, len(data)) for name, data in files.items()]
+    return read_catalogue(database, entries, files.__getitem__, log or Log(hashes))
 
 
 def copy_files(moment: datetime, **changes: Any) -> dict[str, bytes]:
@@ -237,3 +243,50 @@ def test_watches() -> None:
         parse_watches({"folders": {"archon_db": "/b"}, "rpo": {"archon_dv": "24h"}})
     with pytest.raises(InputError, match="is no path"):
         parse_watches({"folders": {"db": None}})
+
+
+def test_only_what_the_log_has_counts() -> None:
+    files = copy_files(NOON)
+    name = stem("db", NOON)
+    unknown = catalogue_of(files, log=Log({}))
+    assert not unknown.copies[0].logged
+    assert "isn't in this catalogue's log" in unknown.copies[0].problem
+    changed = catalogue_of(files, log=Log({name: "0" * 64}))
+    assert (changed.copies[0].logged, changed.copies[0].level) == (True, "")
+    assert "was changed after it was written" in changed.copies[0].problem
+    gone = catalogue_of({}, log=Log({name: "0" * 64}))
+    assert gone.orphans == ((name, "the log has it, and it is gone"),)
+
+
+@pytest.mark.parametrize(("passed", "level"), [(True, "drilled"), (False, "")])
+def test_a_drill_says_more_than_the_dump(passed: bool, level: str) -> None:
+    files = copy_files(NOON)
+    name = stem("db", NOON)
+    digest = hashlib.sha256(files[name + END]).hexdigest()
+    verdict = {"format_version": FORMAT_VERSION, "passed": passed, "at": "2026-11-24", "manifest_sha256": digest}
+    older = dict(verdict, passed=not passed)
+    files[name + ".drill_20261124_000000.json"] = json.dumps(older).encode()
+    files[name + ".drill_20261125_000000.json"] = json.dumps(verdict).encode()
+    copy = catalogue_of(files).copies[0]
+    assert copy.level == level
+    assert bool(copy.problem) is not passed
+    assert len(copy.files) == 5
+    # A verdict on another manifest says nothing of this copy.
+    files[name + ".drill_20261125_000000.json"] = json.dumps(dict(verdict, manifest_sha256="")).encode()
+    assert catalogue_of(files).copies[0].level == "read"
+
+
+def test_the_log_from_first_to_last() -> None:
+    name = stem("db", NOON)
+    dumped = log_entry("dumped", NOON, stem=name, manifest_sha256="a")
+    failed = log_entry("failed", NOON, stem="x", reason="no space left")
+    held, acknowledged = log_entry("held", NOON, reason="small"), log_entry("acknowledged", NOON)
+    assert read_log([dumped]).manifests == {name: "a"}
+    assert read_log([dumped, failed]).failure == "no space left"
+    assert read_log([failed, dumped]).failure == ""
+    assert read_log([dumped, held]).hold == "small"
+    assert read_log([dumped, held, acknowledged]).hold == ""
+    pruned = read_log([dumped, log_entry("pruned", NOON, stems=[name])])
+    assert (pruned.manifests, pruned.pruned) == ({}, 1)
+    # A run that was killed between the log and the last rename.
+    assert read_log([dumped, log_entry("failed", NOON, stem=name, reason="killed")]).manifests == {}

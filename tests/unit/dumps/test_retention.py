@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Optional
 from zoneinfo import ZoneInfo
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import InputError
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.schedule import parse_schedule
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.catalogue import Catalogue, Copy, stem
+from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.log import Log
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.retention import (
     Retention,
     Verdict,
@@ -29,8 +32,8 @@ def copy_at(moment: datetime, level: str = "read", problem: str = "") -> Copy:
     return Copy("db", name, name + ".dump", moment, 1, (name + ".dump",), level, problem)
 
 
-def judge(copies: list[Copy], options: dict[str, Any], level: str = "read", zone: Any = UTC) -> list[Verdict]:
-    return decide(copies, parse_retention(options), NOW, level, zone)
+def judge(copies: list[Copy], options: dict[str, Any], zone: Any = UTC, waits: str = "") -> list[Verdict]:
+    return decide(copies, parse_retention(options), NOW, zone, waits)
 
 
 def kept(verdicts: list[Verdict]) -> list[datetime]:
@@ -92,7 +95,6 @@ def test_only_verified_copies_are_counted() -> None:
     assert [verdict.keep for verdict in verdicts] == [True, True, True, False]
     assert verdicts[0].reason == "not counted: it has no manifest"
     assert verdicts[1].reason == "not counted: verified only as far as hashed"
-    assert [verdict.keep for verdict in judge(copies, {"last": 1}, "hashed")] == [True, True, False, False]
 
 
 def test_a_copy_dated_in_the_future_neither_counts_nor_goes() -> None:
@@ -104,6 +106,36 @@ def test_the_newest_verified_copy_stays_though_no_rule_wants_it() -> None:
     verdicts = judge([copy_at(NOW - timedelta(days=40)), copy_at(NOW - timedelta(days=50))], {"within": "7d"})
     assert [verdict.keep for verdict in verdicts] == [True, False]
     assert verdicts[0].reason == "the newest verified copy always stays"
+
+
+def test_the_newest_drilled_copy_stays_though_no_rule_wants_it() -> None:
+    copies = every(timedelta(days=1), 5)
+    copies[3] = copy_at(NOW - timedelta(days=3), "drilled")
+    copies[4] = copy_at(NOW - timedelta(days=4), "drilled")
+    verdicts = judge(copies, {"last": 1})
+    assert [verdict.keep for verdict in verdicts] == [True, False, False, True, False]
+    assert verdicts[3].reason == "the newest drilled copy always stays"
+
+
+def test_what_was_never_verified_goes_on_a_term_of_its_own() -> None:
+    young, old = copy_at(NOW - timedelta(days=20), "hashed"), copy_at(NOW - timedelta(days=31), "", "cut off")
+    newest = copy_at(NOW - timedelta(days=1))
+    verdicts = judge([newest, young, old], {"last": 7})
+    assert [verdict.keep for verdict in verdicts] == [True, True, False]
+    assert verdicts[1].reason == "not counted: verified only as far as hashed"
+    assert verdicts[2].reason == "not counted: cut off, and older than 30 d"
+    assert len(kept(judge([newest, young, old], {"last": 7, "unverified": "10d"}))) == 1
+    assert len(kept(judge([newest, young, old], {}))) == 3
+    # Nothing newer was verified, or the log doesn't know it: it may be all that there is, or somebody else's.
+    assert len(kept(judge([young, old], {"last": 7}))) == 2
+    foreign = replace(old, logged=False)
+    assert len(kept(judge([newest, foreign], {"last": 1}))) == 2
+
+
+def test_nothing_goes_while_something_waits_for_a_person() -> None:
+    verdicts = judge(every(timedelta(days=1), 3), {"last": 1}, waits="the last run failed")
+    assert all(verdict.keep for verdict in verdicts)
+    assert verdicts[2].reason == "no rule of the retention wants it, but nothing is removed: the last run failed"
 
 
 @pytest.mark.parametrize(
@@ -138,24 +170,32 @@ retentions = st.builds(
     yearly=numbers,
 )
 copies_of_any_kind = st.lists(
-    st.tuples(st.integers(-100_000, 100_000_000), st.sampled_from(["read", "hashed", ""])),
+    st.tuples(st.integers(-100_000, 100_000_000), st.sampled_from(["drilled", "read", "hashed", ""])),
     max_size=60,
     unique_by=lambda x: x[0],
 ).map(lambda found: [copy_at(NOW - timedelta(seconds=age), level, "" if level else "bad") for age, level in found])
 
 
-@given(copies_of_any_kind, retentions, st.sampled_from(["hashed", "read"]))
-def test_what_always_holds(copies: list[Copy], retention: Retention, level: str) -> None:
-    verdicts = decide(copies, retention, NOW, level, UTC)
+@given(copies_of_any_kind, retentions)
+def test_what_always_holds(copies: list[Copy], retention: Retention) -> None:
+    verdicts = decide(copies, retention, NOW, UTC)
     assert sorted(verdict.copy.stem for verdict in verdicts) == sorted(copy.stem for copy in copies)
     assert all(verdict.reason for verdict in verdicts)
-    good = [copy for copy in copies if copy.is_good(level) and copy.taken_at <= NOW]
+    good = [copy for copy in copies if copy.is_good("read") and copy.taken_at <= NOW]
     gone = [verdict.copy for verdict in verdicts if not verdict.keep]
-    assert all(copy in good for copy in gone)
     if good:
-        assert max(good, key=lambda copy: copy.taken_at) not in gone
+        newest = max(good, key=lambda copy: copy.taken_at)
+        assert newest not in gone
+        # What never was verified goes only where something newer was.
+        assert all(copy in good or copy.taken_at < newest.taken_at for copy in gone)
+    else:
+        assert not gone
+    drilled = [copy for copy in good if copy.level == "drilled"]
+    if drilled:
+        assert max(drilled, key=lambda copy: copy.taken_at) not in gone
+    assert all(verdict.keep for verdict in decide(copies, retention, NOW, UTC, "the last run failed"))
     # A second pass over what stayed removes nothing more.
-    again = decide([verdict.copy for verdict in verdicts if verdict.keep], retention, NOW, level, UTC)
+    again = decide([verdict.copy for verdict in verdicts if verdict.keep], retention, NOW, UTC)
     assert all(verdict.keep for verdict in again)
     counted = [verdict for verdict in verdicts if verdict.keep and verdict.copy in good]
     if retention.last:
@@ -172,8 +212,8 @@ def test_more_rules_never_keep_fewer(copies: list[Copy], one: Retention, other: 
     both = Retention(*(most(getattr(one, name), getattr(other, name)) for name in Retention.__dataclass_fields__))
     if one.keeps_everything:
         return
-    stay = {verdict.copy.stem for verdict in decide(copies, one, NOW, "read", UTC) if verdict.keep}
-    stay_with_both = {verdict.copy.stem for verdict in decide(copies, both, NOW, "read", UTC) if verdict.keep}
+    stay = {verdict.copy.stem for verdict in decide(copies, one, NOW, UTC) if verdict.keep}
+    stay_with_both = {verdict.copy.stem for verdict in decide(copies, both, NOW, UTC) if verdict.keep}
     assert stay <= stay_with_both
 
 
@@ -186,3 +226,18 @@ def test_a_plan_counts_the_dump_that_is_due() -> None:
     assert plan.changed
     assert plan.diff()[0]["before"] == "backup_db_20261121_120000\n"
     assert plan.diff()[0]["after"] == "backup_db_20261123_130000\n"
+
+
+def test_a_hold_and_a_failure_keep_everything_until_they_end() -> None:
+    copies = tuple(reversed(every(timedelta(days=1), 3)))
+    request = RotateRequest("db", Retention(last=1), parse_schedule("@yearly"), UTC, "run")
+    for log in (Log(hold="it is small"), Log(failure="it was killed")):
+        rotation = plan_rotation(request, Catalogue("db", copies, (), (), log), NOW)
+        assert (rotation.pruned, rotation.plan("/backups/db").changed) == ([], False)
+    held = Catalogue("db", copies, (), (), Log(hold="it is small"))
+    rotation = plan_rotation(replace(request, acknowledge=True), held, NOW)
+    assert len(rotation.pruned) == 2
+    assert rotation.plan("/backups/db").diff()[1]["before"] == "it is small\n"
+    # A dump that is due comes first: only when it succeeded something is removed.
+    due = plan_rotation(replace(request, schedule=None), Catalogue("db", copies, (), (), Log(failure="killed")), NOW)
+    assert len(due.pruned) == 3

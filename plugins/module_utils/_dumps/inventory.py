@@ -1,0 +1,147 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a database holds beside its rows, as the manifest tells it and a drill compares it.
+
+Definitions may hold secrets (a trigger that calls a webhook carries its key as an argument, a setting the secret that
+signs tokens), so they are told by their SHA-256; a setting's is salted with the copy's stem. What an extension brings
+is left out: pg_dump leaves it to CREATE EXTENSION.
+"""
+
+import hashlib
+from typing import Any, Dict, List
+
+from .._core.sql import Sql
+from .ports import Transaction
+
+_USERS = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'"
+
+
+def _not_of_an_extension(catalogue: str, oid: str) -> str:
+    text = "NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'CATALOGUE'::regclass AND e.objid = OID"
+    return (text + " AND e.deptype = 'e')").replace("CATALOGUE", catalogue).replace("OID", oid)
+
+
+_SCHEMAS = """
+SELECT n.nspname AS name, pg_get_userbyid(n.nspowner) AS owner
+  FROM pg_namespace n
+ WHERE USERS AND FREE
+ ORDER BY 1
+""".replace("USERS", _USERS).replace("FREE", _not_of_an_extension("pg_namespace", "n.oid"))
+
+_SEQUENCES = """
+SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner) AS owner
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND FREE
+ ORDER BY 1, 2
+""".replace("FREE", _not_of_an_extension("pg_class", "c.oid"))
+
+_EXTENSIONS = """
+SELECT e.extname AS name, e.extversion AS version, n.nspname AS schema
+  FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+ ORDER BY 1
+"""
+
+_VIEWS = """
+SELECT n.nspname AS schema, c.relname AS name, CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END AS kind,
+       pg_get_userbyid(c.relowner) AS owner, encode(sha256(convert_to(pg_get_viewdef(c.oid), 'UTF8')), 'hex') AS sha256
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('v', 'm') AND USERS AND FREE
+ ORDER BY 1, 2
+""".replace("USERS", _USERS).replace("FREE", _not_of_an_extension("pg_class", "c.oid"))
+
+# pg_get_functiondef refuses aggregates.
+_FUNCTIONS = """
+SELECT n.nspname AS schema, p.proname AS name, pg_get_function_identity_arguments(p.oid) AS arguments,
+       pg_get_userbyid(p.proowner) AS owner,
+       CASE WHEN p.prokind <> 'a'
+            THEN encode(sha256(convert_to(pg_get_functiondef(p.oid), 'UTF8')), 'hex') END AS sha256
+  FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+ WHERE USERS AND FREE
+ ORDER BY 1, 2, 3
+""".replace("USERS", _USERS).replace("FREE", _not_of_an_extension("pg_proc", "p.oid"))
+
+_POLICIES = """
+SELECT n.nspname AS schema, c.relname AS table, p.polname AS name, encode(sha256(convert_to(concat_ws('|',
+         p.polcmd, p.polpermissive, (SELECT string_agg(r::regrole::text, ',' ORDER BY r::regrole::text)
+                                       FROM unnest(p.polroles) r),
+         pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)), 'UTF8')), 'hex') AS sha256
+  FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+ ORDER BY 1, 2, 3
+"""
+
+_TRIGGERS = """
+SELECT n.nspname AS schema, c.relname AS table, t.tgname AS name, t.tgenabled::text AS enabled,
+       encode(sha256(convert_to(pg_get_triggerdef(t.oid), 'UTF8')), 'hex') AS sha256
+  FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE NOT t.tgisinternal AND FREE
+ UNION ALL
+SELECT NULL, NULL, v.evtname, v.evtenabled::text,
+       encode(sha256(convert_to(concat_ws('|', v.evtevent, v.evtfoid::regproc, v.evttags), 'UTF8')), 'hex')
+  FROM pg_event_trigger v
+ WHERE FREE_EVENT
+ ORDER BY 1, 2, 3
+""".replace("FREE_EVENT", _not_of_an_extension("pg_event_trigger", "v.oid")).replace(
+    "FREE", _not_of_an_extension("pg_class", "c.oid")
+)
+
+_GRANTS = (
+    """
+SELECT f.kind, f.schema, f.name, array(SELECT i::text FROM unnest(f.acl) i ORDER BY 1) AS acl
+  FROM (SELECT 'database' AS kind, NULL::name AS schema, ''::name AS name, d.datacl AS acl
+          FROM pg_database d WHERE d.datname = current_database()
+         UNION ALL
+        SELECT 'schema', NULL, n.nspname, n.nspacl FROM pg_namespace n WHERE USERS
+         UNION ALL
+        SELECT 'relation', n.nspname, c.relname, c.relacl
+          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE USERS AND FREE
+         UNION ALL
+        SELECT 'column', n.nspname, (c.relname || '.' || a.attname)::name, a.attacl
+          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE a.attnum > 0 AND USERS AND FREE
+         UNION ALL
+        SELECT 'function', n.nspname, (p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')')::text,
+               p.proacl
+          FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE USERS AND FREEPROC
+         UNION ALL
+        SELECT 'default', n.nspname, pg_get_userbyid(d.defaclrole) || ' ' || d.defaclobjtype::text, d.defaclacl
+          FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace) f
+ WHERE f.acl IS NOT NULL
+ ORDER BY 1, 2, 3
+""".replace("USERS", _USERS)
+    .replace("FREEPROC", _not_of_an_extension("pg_proc", "p.oid"))
+    .replace("FREE", _not_of_an_extension("pg_class", "c.oid"))
+)
+
+_SETTINGS = """
+SELECT CASE WHEN s.setrole <> 0 THEN pg_get_userbyid(s.setrole) END AS role, c AS setting
+  FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) c
+ WHERE d.datname = current_database()
+ ORDER BY 1, 2
+"""
+
+_QUERIES = {
+    "schemas": _SCHEMAS,
+    "sequences": _SEQUENCES,
+    "extensions": _EXTENSIONS,
+    "views": _VIEWS,
+    "functions": _FUNCTIONS,
+    "policies": _POLICIES,
+    "triggers": _TRIGGERS,
+    "grants": _GRANTS,
+}
+
+
+def list_objects(transaction: Transaction, salt: str) -> Dict[str, List[Dict[str, Any]]]:
+    """Return schemas, sequences, extensions, views, functions, policies, triggers, grants and the database's settings.
+
+    Arguments:
+        salt: goes before the value of each setting into its hash.
+    """
+    found = {name: [dict(row) for row in transaction.rows(Sql(text))] for name, text in _QUERIES.items()}
+    found["settings"] = []
+    for row in transaction.rows(Sql(_SETTINGS)):
+        name, _equals, value = row["setting"].partition("=")
+        digest = hashlib.sha256((salt + value).encode("utf-8")).hexdigest()
+        found["settings"].append({"role": row["role"], "name": name, "sha256": digest})
+    return found
