@@ -147,6 +147,7 @@ options:
     type: str
     default: 1m
 seealso:
+  - module: bulkhead.stack.pg_dump_run
   - module: bulkhead.stack.pg_dump_info
 """
 
@@ -251,10 +252,8 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import cl
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.dump_folder import DumpFolder
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.postgres import Postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import new_run_id, open_postgres
-from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC, ROTATE_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
-from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import VERIFIABLE
-from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.pipeline import COMPRESSIONS
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.rotate import parse_request, rotate
 
 
@@ -271,28 +270,8 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
 
 def main() -> None:
     """Run the module."""
-    rules: Dict[str, Any] = {"last": {"type": "int"}, "keep": {"type": "int"}, "within": {"type": "str"}}
-    rules["unverified"] = {"type": "str", "default": "30d"}
-    rules.update({name: {"type": "int"} for name in ("hourly", "daily", "weekly", "monthly", "yearly")})
     module = AnsibleModule(
-        argument_spec=dict(
-            CONNECTION_SPEC,
-            database={"type": "str", "required": True},
-            dest={"type": "path", "required": True},
-            retention={"type": "dict", "default": {}, "options": rules},
-            schedule={"type": "str"},
-            timezone={"type": "str", "default": "UTC"},
-            verify={"type": "str", "choices": list(VERIFIABLE), "default": "read"},
-            compression={"type": "str", "choices": list(COMPRESSIONS), "default": "auto"},
-            globals={"type": "bool", "default": True},
-            data_only_tables={"type": "list", "elements": "str", "default": []},
-            label={"type": "str"},
-            shrink_ratio={"type": "float", "default": 0.5},
-            acknowledge={"type": "bool", "default": False},
-            lock_timeout={"type": "str", "default": "1m"},
-            clock={"type": "str"},
-        ),
-        supports_check_mode=True,
+        argument_spec=dict(CONNECTION_SPEC, **ROTATE_SPEC, clock={"type": "str"}), supports_check_mode=True
     )
     try:
         result = run(module.params, module.check_mode)

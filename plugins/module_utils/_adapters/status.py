@@ -46,7 +46,7 @@ class StatusFile:
         """Take in what is being done (``doing``) and how much of it; what is new is written at once."""
         is_new = any(self._status.get(key) != report.get(key) for key in ("doing", "table"))
         if report.get("doing") != self._status.get("doing"):
-            for key in ("table", "tables_done", "tables_total", "bytes_done", "bytes_total"):
+            for key in ("table", "tables_done", "tables_total", "bytes_done", "bytes_total", "seconds"):
                 self._status.pop(key, None)
         self._status.update(report)
         if is_new or time.monotonic() - self._last > _EVERY_S:

@@ -16,6 +16,35 @@ CONNECTION_SPEC: Dict[str, Any] = {
     "docker_host": {"type": "str"},
 }
 
+RETENTION_SPEC: Dict[str, Any] = {
+    "last": {"type": "int"},
+    "keep": {"type": "int"},
+    "within": {"type": "str"},
+    "hourly": {"type": "int"},
+    "daily": {"type": "int"},
+    "weekly": {"type": "int"},
+    "monthly": {"type": "int"},
+    "yearly": {"type": "int"},
+    "unverified": {"type": "str", "default": "30d"},
+}
+
+# What pg_dump_rotate takes beside a connection and a clock; a run over several databases takes it for each.
+ROTATE_SPEC: Dict[str, Any] = {
+    "database": {"type": "str", "required": True},
+    "dest": {"type": "path", "required": True},
+    "retention": {"type": "dict", "default": {}, "options": RETENTION_SPEC},
+    "schedule": {"type": "str"},
+    "timezone": {"type": "str", "default": "UTC"},
+    "verify": {"type": "str", "choices": ["hashed", "read"], "default": "read"},
+    "compression": {"type": "str", "choices": ["auto", "zstd", "gzip", "none"], "default": "auto"},
+    "globals": {"type": "bool", "default": True},
+    "data_only_tables": {"type": "list", "elements": "str", "default": []},
+    "label": {"type": "str"},
+    "shrink_ratio": {"type": "float", "default": 0.5},
+    "acknowledge": {"type": "bool", "default": False},
+    "lock_timeout": {"type": "str", "default": "1m"},
+}
+
 COMPOSE_FILE_SPEC: Dict[str, Any] = {
     "path": {"type": "path", "required": True},
     "mode": {"type": "str", "choices": ["inline", "override"], "default": "inline"},

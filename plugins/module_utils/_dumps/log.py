@@ -9,7 +9,7 @@ own, so that nothing else is ever removed; how the last run ended; and the holds
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Dict, Iterable, Mapping
+from typing import Any, Dict, Iterable, Mapping, Optional
 
 from .._core.text import iso_utc
 
@@ -26,6 +26,7 @@ class Log:
         failure: why the last run failed; empty where it didn't.
         failed_at: when, as it stands in the log.
         hold: why retention waits for a person; empty where it doesn't.
+        duration_s: how long the last dump took; None where there was none.
     """
 
     manifests: Mapping[str, str] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Log:
     failure: str = ""
     failed_at: str = ""
     hold: str = ""
+    duration_s: Optional[float] = None
 
 
 def log_name(database: str) -> str:
@@ -49,11 +51,13 @@ def read_log(lines: Iterable[Mapping[str, Any]]) -> Log:
     """Return what the lines of a log say."""
     manifests: Dict[str, str] = {}
     pruned, failure, failed_at, hold = 0, "", "", ""
+    duration_s: Optional[float] = None
     for line in lines:
         event, stem = line.get("event"), str(line.get("stem") or "")
         if event == DUMPED:
             manifests[stem] = str(line.get("manifest_sha256") or "")
             failure = failed_at = ""
+            duration_s = line.get("duration_s")
         elif event == PRUNED:
             for gone in line.get("stems") or ():
                 pruned += manifests.pop(str(gone), None) is not None
@@ -64,4 +68,4 @@ def read_log(lines: Iterable[Mapping[str, Any]]) -> Log:
             hold = str(line.get("reason") or "it doesn't say why")
         elif event == ACKNOWLEDGED:
             hold = ""
-    return Log(manifests, pruned, failure, failed_at, hold)
+    return Log(manifests, pruned, failure, failed_at, hold, duration_s)

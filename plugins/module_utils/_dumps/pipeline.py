@@ -26,7 +26,6 @@ from .ports import Folder, Server, Tell, ignore
 from .snapshot import Snapshot, count_rows, database_facts, open_snapshot
 from .verify import first_lines, sequence_values, verify_archive
 
-COMPRESSIONS = ("auto", "zstd", "gzip", "none")
 _RESERVE_BYTES = 8 * 1024 * 1024
 # The stages that run beside another one aren't told of.
 _SHOWN = ("dump", "reference", "sync", "verify", "prune")
@@ -118,16 +117,22 @@ class Stopwatch:
 class _HashingSink:
     """Takes a program's output into a file and its hash."""
 
-    def __init__(self, folder: Folder, name: str) -> None:
+    def __init__(self, folder: Folder, name: str, tell: Tell = ignore, expected_bytes: int = 0) -> None:
         self.name = name
         self.size_bytes = 0
         self._hash = hashlib.sha256()
         self._writer = folder.create(name)
+        self._tell = tell
+        self._expected_bytes = expected_bytes
+        self._began = time.monotonic()
 
     def __call__(self, data: bytes) -> None:
         self._writer.write(data)
         self._hash.update(data)
         self.size_bytes += len(data)
+        if self._tell is not ignore:
+            report = {"doing": "dump", "bytes_done": self.size_bytes, "bytes_total": self._expected_bytes}
+            self._tell(dict(report, seconds=round(time.monotonic() - self._began, 1)))
 
     def finish(self) -> None:
         self._writer.finish()
@@ -233,7 +238,7 @@ def make_copy(
         check_space(folder, facts, last)
         tools = probe_tools(server)
     compression = choose_compression(request.compression, tools)
-    work = _Work(server, folder, request, compression, watch)
+    work = _Work(server, folder, request, compression, watch, last.size_bytes if last is not None else 0)
     try:
         manifest = work.make(facts, tools, started)
     except BaseException:
@@ -246,7 +251,13 @@ class _Work:
     """One copy in the making."""
 
     def __init__(
-        self, server: Server, folder: Folder, request: DumpRequest, compression: Compression, watch: Stopwatch
+        self,
+        server: Server,
+        folder: Folder,
+        request: DumpRequest,
+        compression: Compression,
+        watch: Stopwatch,
+        expected_bytes: int,
     ) -> None:
         self.names: List[str] = []
         self._server = server
@@ -254,12 +265,13 @@ class _Work:
         self._request = request
         self._compression = compression
         self._watch = watch
+        self._expected_bytes = expected_bytes
         self._sinks: List[_HashingSink] = []
         self._renamed: List[str] = []
 
     def make(self, facts: Dict[str, Any], tools: Tools, started: float) -> Dict[str, Any]:
         request, compression = self._request, self._compression
-        dump_sink = self._sink(request.stem + compression.suffix)
+        dump_sink = self._sink(request.stem + compression.suffix, self._watch.tell, self._expected_bytes)
         globals_sink = self._sink(request.stem + GLOBALS_SUFFIX) if request.with_globals else None
         reference_sink = (
             self._sink(request.stem + ".reference" + compression.suffix) if request.data_only_tables else None
@@ -341,8 +353,8 @@ class _Work:
         for name in [sink.name for sink in self._sinks] + self._renamed:
             self._folder.remove(name)
 
-    def _sink(self, name: str) -> _HashingSink:
-        sink = _HashingSink(self._folder, partial_name(name))
+    def _sink(self, name: str, tell: Tell = ignore, expected_bytes: int = 0) -> _HashingSink:
+        sink = _HashingSink(self._folder, partial_name(name), tell, expected_bytes)
         self.names.append(name)
         self._sinks.append(sink)
         return sink

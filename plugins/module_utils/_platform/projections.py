@@ -478,8 +478,8 @@ def _gateway(instance: Thing, journal: str) -> Optional[Thing]:
     }
 
 
-def _backup(platform: Mapping[str, Any]) -> List[Thing]:
-    result = []
+def _backup(platform: Mapping[str, Any]) -> Thing:
+    databases, passwords = [], {}
     for key, database in platform["databases"].items():
         backup = database.get("backup")
         if not backup:
@@ -495,9 +495,20 @@ def _backup(platform: Mapping[str, Any]) -> List[Thing]:
             retention=retention,
             verify=backup["verify"],
             compression=backup["compression"],
+            globals=backup["globals"],
+            shrink_ratio=backup["shrink_ratio"],
         )
-        result.append({"key": key, "options": options})
-    return result
+        # The module hides what is in its passwords, and shows the rest.
+        password = options.pop("login_password", None)
+        if password is not None:
+            passwords[key] = password
+        databases.append({"key": key, "options": options, "before": backup["before"], "after": backup["after"]})
+    return {
+        "databases": databases,
+        "passwords": passwords,
+        "log": posixpath.join(platform["state_dir"], "backup.jsonl"),
+        "status_dir": posixpath.join(platform["state_dir"], "status"),
+    }
 
 
 def _question(container: str, reaches_host: bool, variables: List[str]) -> Thing:

@@ -16,11 +16,12 @@ class Field:
     """One field of a thing.
 
     Arguments:
-        kind: str, int, bool, duration, schedule, list, dict, any; or map (of named things, each as ``fields`` has it).
+        kind: str, int, bool, ratio (0 to below 1), duration, schedule, list, dict, any; or map (of named things, each
+            as ``fields`` has it).
         required: whether it must be there.
         default: its value where it is absent.
         choices: the values that it may have.
-        elements: the kind of a list's items.
+        elements: the kind of a list's items: str, or list for lists of texts.
         fields: what a dict, each thing of a map, or each item of a list may hold; None lets a dict hold anything. An
             item of a list may also be a text: its ``name``.
     """
@@ -57,7 +58,10 @@ BACKUP = {
     "folder": Field(),
     "accept_gap": Field(),
     "globals": Field("bool", default=True),
-    "shrink_ratio": Field("any", default=0.5),
+    "shrink_ratio": Field("ratio", default=0.5),
+    # Commands on the host around a dump that is due, each as a list of its words.
+    "before": Field("list", elements="list", default=[]),
+    "after": Field("list", elements="list", default=[]),
 }
 
 EXPECT = {

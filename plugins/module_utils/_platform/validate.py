@@ -11,7 +11,14 @@ from .._core.schedule import parse_schedule
 from .._core.text import format_duration, nearest, parse_duration
 from .spec import PLATFORM, Field
 
-_TYPE_NAMES = {"str": "a text", "int": "a whole number", "bool": "true or false", "list": "a list", "dict": "a mapping"}
+_TYPE_NAMES = {
+    "str": "a text",
+    "int": "a whole number",
+    "ratio": "a number from 0 to below 1",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a mapping",
+}
 
 
 def validate(description: Any, profiles: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
@@ -120,6 +127,9 @@ def _read_list(field: Field, value: Any, where: str, mistakes: List[str]) -> Any
         item = Field("dict", fields=field.fields)
         named = [entry if isinstance(entry, dict) else {"name": entry} for entry in value]
         return [_read(item, entry, "%s[%d]" % (where, index), mistakes) for index, entry in enumerate(named)]
+    if field.elements == "list":
+        item = Field("list")
+        return [_read(item, entry, "%s[%d]" % (where, index), mistakes) for index, entry in enumerate(value)]
     for index, entry in enumerate(value):
         if not isinstance(entry, (str, int)) or isinstance(entry, bool):
             mistakes.append("%s[%d]: must be a text." % (where, index))
@@ -132,6 +142,9 @@ def _read_scalar(field: Field, value: Any, where: str, mistakes: List[str]) -> A
     if field.kind == "bool":
         if isinstance(value, bool):
             return value
+    elif field.kind == "ratio":
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1:
+            return float(value)
     elif field.kind == "int":
         if isinstance(value, int) and not isinstance(value, bool):
             return value
@@ -254,7 +267,7 @@ def _check_databases(platform: Mapping[str, Any], mistakes: List[str]) -> None:
                 mistakes.append("databases.%s.expect.rows.%s: must be a whole number, not %r." % (name, table, least))
         retention = (database.get("backup") or {}).get("retention")
         if isinstance(retention, dict):
-            if not any(retention.get(rule) for rule in retention):
+            if not any(retention.get(rule) for rule in retention if rule != "unverified"):
                 mistakes.append(
                     "databases.%s.backup.retention: would keep nothing; say last: N, or within, daily, …" % name
                 )

@@ -61,7 +61,7 @@ def test_two_clusters_may_have_a_database_of_one_name() -> None:
         },
     }
     phases = project(validate(described), {})
-    dumps = [(item["options"]["database"], item["options"]["dest"]) for item in phases["backup"]]
+    dumps = [(item["options"]["database"], item["options"]["dest"]) for item in phases["backup"]["databases"]]
     assert dumps == [("postgres", "/backups/postgres"), ("postgres", "/backups/other_postgres")]
     assert phases["audit"]["names"] == {"postgres": "postgres", "other_postgres": "postgres"}
 

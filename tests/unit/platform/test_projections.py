@@ -45,7 +45,11 @@ DESCRIPTION: Dict[str, Any] = {
             "migrations": ["migration/setup.sql", "../shared/more.sql", "/abs/last.sql"],
             "expect": {"policies": 18, "rows": {"archon_settings": 45}},
             "legacy": {"database": "postgres", "tables": "public.archon_*", "archive_schema": "archive"},
-            "backup": {"schedule": "0 2 * * *", "retention": {"last": 14, "within": "7d"}},
+            "backup": {
+                "schedule": "0 2 * * *",
+                "retention": {"last": 14, "within": "7d"},
+                "before": [["sync"]],
+            },
         },
         "lonely": {
             "cluster": "other",
@@ -413,7 +417,7 @@ def test_without_a_gateway_nobody_is_switched() -> None:
 
 
 def test_only_databases_with_a_schedule_are_backed_up(phases: Dict[str, Any]) -> None:
-    archon, lonely = phases["backup"]
+    archon, lonely = phases["backup"]["databases"]
     assert archon == {
         "key": "archon",
         "options": {
@@ -427,7 +431,11 @@ def test_only_databases_with_a_schedule_are_backed_up(phases: Dict[str, Any]) ->
             "retention": {"last": 14, "within": "604800s"},
             "verify": "read",
             "compression": "auto",
+            "globals": True,
+            "shrink_ratio": 0.5,
         },
+        "before": [["sync"]],
+        "after": [],
     }
     assert lonely["options"]["dest"] == "/elsewhere"
     assert lonely["options"]["verify"] == "hashed"
@@ -471,12 +479,12 @@ def test_the_audit_asks_services_first_and_then_instances(phases: Dict[str, Any]
 
 def test_a_platform_of_one_cluster_has_nothing_to_do() -> None:
     phases = project(validate({"clusters": {"main": {"container": "db"}}}), {})
-    assert {name: phases[name] for name in ("dns", "isolate", "access", "postgrest", "switch", "backup")} == {
+    assert {name: phases[name] for name in ("dns", "isolate", "access", "postgrest", "switch")} == {
         "dns": [],
         "isolate": [],
         "access": [],
         "postgrest": [],
         "switch": [],
-        "backup": [],
     }
+    assert phases["backup"]["databases"] == []
     assert phases["audit"]["questions"] == []

@@ -361,7 +361,7 @@ def test_our_own_inventories_are_right(path: pathlib.Path) -> None:
     assert [item["name"] for item in phases["postgrest"]] == ([] if inside else ["archon"])
     assert [item["key"] for item in phases["switch"]] == ([] if inside else ["archon_db"])
     own = [name for name, item in description["databases"].items() if "strategy" not in item]
-    assert [item["key"] for item in phases["backup"]] == own == list(phases["audit"]["databases"])
+    assert [item["key"] for item in phases["backup"]["databases"]] == own == list(phases["audit"]["databases"])
     assert len(phases["audit"]["services"]) == len(description["services"])
     (dns,) = phases["dns"]
     assert dns["services"] == ["archon-server", "archon-mcp", "archon-agent-work-orders"]
