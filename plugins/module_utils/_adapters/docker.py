@@ -228,6 +228,9 @@ class Docker:
             try:
                 _read_frames(raw, out, errors)
             finally:
+                # A command that ended before it had read everything: closing alone leaves who still feeds it waiting.
+                with contextlib.suppress(OSError):
+                    raw.shutdown(socket_module.SHUT_RDWR)
                 stream.close()
             if feeder is not None:
                 feeder.join(timeout=10)

@@ -43,6 +43,17 @@ SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner) AS ow
 """
 
 
+# The first rows of the largest tables: cheap to have, and what most of the dump will be like.
+_LARGEST = """
+SELECT n.nspname AS schema, c.relname AS name
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+ ORDER BY pg_table_size(c.oid) DESC
+ LIMIT 2
+"""
+_SAMPLED_ROWS = 300
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """A snapshot that is exported for as long as its transaction is open."""
@@ -111,3 +122,20 @@ def _count_some(transaction: Transaction, tables: Sequence[Mapping[str, Any]]) -
     found = transaction.rows(Sql(text, names=names, values=tuple(range(len(tables)))))
     by_number = {row["number"]: int(row["rows"]) for row in found}
     return [dict(table, rows=by_number[number]) for number, table in enumerate(tables)]
+
+
+def sample_rows(transaction: Transaction) -> bytes:
+    """Return some rows of the largest tables as text, to see how well they can be compressed.
+
+    Raises:
+        OutsideError: they may not be read.
+    """
+    texts: List[str] = []
+    for table in transaction.rows(Sql(_LARGEST)):
+        name = (table["schema"], table["name"])
+        try:
+            rows = transaction.rows(Sql("SELECT t::text AS row FROM ONLY {} t LIMIT %s", (name,), (_SAMPLED_ROWS,)))
+        except OutsideError as error:
+            raise _explained(error) from error
+        texts.extend(row["row"] for row in rows)
+    return "\n".join(texts).encode("utf-8")
