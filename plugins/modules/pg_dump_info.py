@@ -72,6 +72,9 @@ copies:
   type: list
   elements: dict
   contains:
+    key:
+      description: What O(folders) calls its database.
+      type: str
     database:
       description: Its database.
       type: str
@@ -117,10 +120,40 @@ due:
   description: For each database whether a dump is due, and why, and when next. V(null) where no schedule is given.
   returned: success
   type: dict
-orphans:
-  description: For each database the files that belong to no whole copy, each with the reason.
+gaps:
+  description:
+    - For each database the times without a verified copy that were longer than O(rpo), or without one longer than the
+      widest gap of O(schedules), each with C(from), C(to) (V(null) for one that lasts) and C(seconds).
   returned: success
   type: dict
+holds:
+  description: For each database why its retention waits for somebody to look, or V(null).
+  returned: success
+  type: dict
+failures:
+  description: For each database why its last run failed, or V(null) where it didn't.
+  returned: success
+  type: dict
+findings:
+  description: For each database what its newest verified copy lacks, such as the cluster's roles.
+  returned: success
+  type: dict
+orphans:
+  description:
+    - For each database the files that belong to no whole copy, and the copies that the log has and that are gone, each
+      with the reason.
+  returned: success
+  type: dict
+table:
+  description: All of this as lines for a terminal.
+  returned: success
+  type: list
+  elements: str
+listing:
+  description: The same without ages, so that two of them differ only where something happened.
+  returned: success
+  type: list
+  elements: str
 """
 
 from typing import Any, Dict
@@ -130,7 +163,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import clock
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.dump_folder import DumpFolder
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
-from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.info import parse_watches, report
+from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.info import parse_watches, report, table
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import VERIFIABLE
 
 
@@ -138,7 +171,9 @@ def run(options: Dict[str, Any]) -> Dict[str, Any]:
     """Build the adapters and hand them in."""
     now = clock.now(options["clock"])
     watches = parse_watches(options)
-    return report(watches, {watch.database: DumpFolder(watch.folder) for watch in watches}, now, options["verify"])
+    folders = {watch.database: DumpFolder(watch.folder) for watch in watches}
+    result = report(watches, folders, now, options["verify"])
+    return dict(result, table=table(result, True), listing=table(result, False))
 
 
 def main() -> None:

@@ -318,6 +318,12 @@ def test_a_truncated_copy_counts_for_nothing(modules: Modules) -> None:
     assert "its manifest says" in info["copies"][0]["problem"]
     assert info["newest_verified"]["archon_db"]["path"] == first["dump"]
     assert info["rpo_met"] == {"archon_db": False}
+    assert info["gaps"]["archon_db"] == [{"from": "2026-11-21T00:00:00Z", "to": None, "seconds": 108000}]
+    assert info["findings"] == {"archon_db": []}
+    assert "RECOVERY POINT OBJECTIVE MISSED" in "\n".join(info["table"])
+    later = modules.info(clock="2026-11-22T07:00:00Z", rpo={"archon_db": "24h"}, schedules={"archon_db": "@daily"})
+    # What changes with the hour alone isn't in the listing.
+    assert (later["listing"], later["table"] == info["table"]) == (info["listing"], False)
     assert info["due"]["archon_db"]["due"]
     result = modules.rotate(clock="2026-11-22T06:00:00Z", _ansible_check_mode=True, **options)
     assert result["due"]
@@ -383,6 +389,7 @@ def test_compressions(modules: Modules, compression: str) -> None:
     result = modules.rotate(compression=compression, globals=False)
     assert result["manifest"]["verified"]["level"] == "read"
     assert result["manifest"]["globals"] is None
+    assert "no service could log in" in modules.info()["findings"]["archon_db"][0]
 
 
 # What the user got wrong.

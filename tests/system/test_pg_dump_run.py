@@ -125,14 +125,20 @@ def test_every_mistake_at_once_before_anything_is_done(
     assert not (tmp_path / "small").exists()
 
 
-def play(folder: pathlib.Path, environment: dict[str, str], platform: dict[str, Any], *arguments: str) -> Any:
+def play(
+    folder: pathlib.Path,
+    environment: dict[str, str],
+    platform: dict[str, Any],
+    *arguments: str,
+    name: str = "bulkhead.stack.backup",
+) -> Any:
     """Run the playbook on a description; return the finished process with its output as text."""
     described = dict(platform, state_dir=str(folder / "state"))
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     host = dict(local, bulkhead_platform=described)
     inventory = folder / "inventory.yml"
     inventory.write_text(yaml.safe_dump({"bulkhead": {"hosts": {"here": host}}}))
-    command = ["ansible-playbook", "bulkhead.stack.backup", "-i", str(inventory), *arguments]
+    command = ["ansible-playbook", name, "-i", str(inventory), *arguments]
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=120, check=False, cwd=folder
     )
@@ -152,6 +158,10 @@ def test_the_playbook(server: Server, environment: dict[str, str], tmp_path: pat
         tmp_path, environment, platform, "-e", "bulkhead_clock=2026-11-22T02:00:00Z", "-e", "{bulkhead_quiet: true}"
     )
     assert (quiet.returncode, "changed=0" in quiet.stdout, "DATABASE" in quiet.stdout) == (0, True, False)
+    at_one = ("-e", "bulkhead_clock=2026-11-22T03:00:00Z", "--diff")
+    listed = play(tmp_path, environment, platform, *at_one, name="bulkhead.stack.copies")
+    assert (listed.returncode, listed.stdout.count("2026-11-22T01:00:00Z") >= 3) == (0, True), listed.stdout
+    assert "changed=0" in play(tmp_path, environment, platform, *at_one, name="bulkhead.stack.copies").stdout
     platform["databases"]["small"]["name"] = "smal"
     failed = play(tmp_path, environment, platform, "-e", "bulkhead_clock=2026-11-23T01:00:00Z", "-v")
     assert failed.returncode != 0

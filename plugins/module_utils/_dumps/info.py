@@ -9,8 +9,8 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from .._core.errors import InputError
 from .._core.schedule import Schedule, parse_schedule
-from .._core.text import iso_utc, nearest, parse_duration
-from .catalogue import MANIFEST_SUFFIX, Copy, check_database_name, look
+from .._core.text import format_duration, format_size, iso_utc, nearest, parse_duration
+from .catalogue import MANIFEST_SUFFIX, Catalogue, Copy, check_database_name, look
 from .due import decide_due
 from .ports import Folder
 
@@ -63,30 +63,100 @@ def parse_watches(options: Mapping[str, Any]) -> List[Watch]:
 
 
 def report(watches: List[Watch], folders: Mapping[str, Folder], now: datetime, level: str) -> Dict[str, Any]:
-    """Return copies, newest_verified, rpo_met, due and orphans of all databases."""
-    result: Dict[str, Any] = {"copies": [], "newest_verified": {}, "rpo_met": {}, "due": {}, "orphans": {}}
+    """Return every copy, and for each database its newest verified one, whether it is young enough, what is odd."""
+    names = ("newest_verified", "rpo_met", "due", "gaps", "holds", "failures", "findings", "orphans")
+    result: Dict[str, Any] = {name: {} for name in names}
+    result["copies"] = []
     for watch in watches:
-        folder = folders[watch.database]
-        catalogue = look(watch.name or watch.database, folder)
+        folder, key = folders[watch.database], watch.database
+        catalogue = look(watch.name or key, folder)
         newest = catalogue.newest_good(level, now)
-        result["copies"].extend(_line(copy, folder.path, now, level) for copy in reversed(catalogue.copies))
-        result["newest_verified"][watch.database] = _line(newest, folder.path, now, level) if newest else None
-        result["orphans"][watch.database] = [
+        # By its key: two clusters may each have a database of the same name.
+        lines = [dict(_line(copy, folder.path, now, level), key=key) for copy in reversed(catalogue.copies)]
+        result["copies"].extend(lines)
+        result["newest_verified"][key] = _line(newest, folder.path, now, level) if newest else None
+        result["orphans"][key] = [
             {"path": _join(folder.path, name), "reason": reason} for name, reason in catalogue.orphans
         ]
-        result["rpo_met"][watch.database] = None
+        result["rpo_met"][key] = None
         if watch.rpo_s is not None:
             young = newest is not None and (now - newest.taken_at).total_seconds() <= watch.rpo_s
-            result["rpo_met"][watch.database] = young
-        result["due"][watch.database] = None
+            result["rpo_met"][key] = young
+        result["due"][key] = None
         if watch.schedule is not None:
             due = decide_due(watch.schedule, catalogue, now, level)
-            result["due"][watch.database] = {
+            result["due"][key] = {
                 "due": due.due,
                 "reason": due.reason,
                 "next_due": iso_utc(due.next_due) if due.next_due else None,
             }
+        result["gaps"][key] = find_gaps(catalogue, watch, now, level)
+        result["holds"][key] = catalogue.log.hold or None
+        result["failures"][key] = catalogue.log.failure or None
+        result["findings"][key] = _findings(newest)
     return result
+
+
+def find_gaps(catalogue: Catalogue, watch: Watch, now: datetime, level: str) -> List[Dict[str, Any]]:
+    """Return the times, oldest first, that went by without a verified copy for longer than they may.
+
+    They may as long as the recovery point objective says, else as long as the schedule's widest gap.
+    """
+    limit_s = watch.rpo_s
+    if limit_s is None and watch.schedule is not None:
+        limit_s = watch.schedule.widest_gap_s()
+    moments = [copy.taken_at for copy in catalogue.copies if copy.is_good(level) and copy.taken_at <= now]
+    if limit_s is None or not moments:
+        return []
+    ends: List[Optional[datetime]] = [*moments[1:], None]
+    gaps = []
+    for before, after in zip(moments, ends):
+        seconds = int(((after or now) - before).total_seconds())
+        if seconds > limit_s:
+            gaps.append({"from": iso_utc(before), "to": iso_utc(after) if after else None, "seconds": seconds})
+    return gaps
+
+
+def _findings(newest: Optional[Copy]) -> List[str]:
+    """Return what the newest verified copy lacks."""
+    manifest = (newest.manifest or {}) if newest is not None else {}
+    if newest is None or manifest.get("globals"):
+        return []
+    return ["%s has no roles beside it: after the volume is lost no service could log in." % newest.dump]
+
+
+def table(result: Mapping[str, Any], with_ages: bool) -> List[str]:
+    """Return the report as lines for a terminal; without ages it is the same until something happened."""
+    keys = list(result["newest_verified"])
+    width = max([len(key) for key in keys] + [8])
+    row = "%-{0}s  %-20s  %8s  %10s  %-8s  %s".format(width)
+    lines = [row % ("DATABASE", "TAKEN AT", "AGE" if with_ages else "", "SIZE", "VERIFIED", "REMARK")]
+    for key in keys:
+        for copy in (item for item in result["copies"] if item["key"] == key):
+            age = format_duration(copy["age_s"]) if with_ages and copy["age_s"] >= 0 else ""
+            remark = copy["problem"] or copy["label"] or ""
+            size = format_size(copy["size_bytes"])
+            lines.append((row % (key, copy["taken_at"], age, size, copy["how"] or "no", remark)).rstrip())
+        lines.extend("%-*s  %s" % (width, key, text) for text in _remarks(result, key))
+    return lines
+
+
+def _remarks(result: Mapping[str, Any], key: str) -> List[str]:
+    remarks = []
+    if result["newest_verified"][key] is None:
+        remarks.append("NO VERIFIED COPY")
+    if result["rpo_met"][key] is not None:
+        remarks.append("recovery point objective met" if result["rpo_met"][key] else "RECOVERY POINT OBJECTIVE MISSED")
+    if result["failures"][key]:
+        remarks.append("THE LAST RUN FAILED: %s" % result["failures"][key])
+    if result["holds"][key]:
+        remarks.append("HELD: %s" % result["holds"][key])
+    for gap in result["gaps"][key]:
+        until = " to %s" % gap["to"] if gap["to"] else ""
+        remarks.append("no verified copy from %s%s" % (gap["from"], until or " until now"))
+    remarks.extend("%(path)s: %(reason)s" % orphan for orphan in result["orphans"][key])
+    remarks.extend(result["findings"][key])
+    return remarks
 
 
 def _line(copy: Copy, path: str, now: datetime, level: str) -> Dict[str, Any]:

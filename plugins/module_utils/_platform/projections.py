@@ -24,6 +24,7 @@ def project(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Dict[st
         "switch": _switch(platform, profiles, isolate, postgrest),
         "kept": _kept(platform),
         "backup": _backup(platform),
+        "copies": _copies(platform),
         "audit": _audit(platform, profiles),
     }
 
@@ -508,6 +509,18 @@ def _backup(platform: Mapping[str, Any]) -> Thing:
         "passwords": passwords,
         "log": posixpath.join(platform["state_dir"], "backup.jsonl"),
         "status_dir": posixpath.join(platform["state_dir"], "status"),
+    }
+
+
+def _copies(platform: Mapping[str, Any]) -> Thing:
+    dumped = {key: item for key, item in platform["databases"].items() if item.get("backup")}
+    return {
+        "folders": {key: backup_folder(platform, key) for key in dumped},
+        "names": {key: database_name(platform, key) for key in dumped},
+        "schedules": {key: item["backup"]["schedule"] for key, item in dumped.items()},
+        "rpo": {key: "%ds" % item["rpo"] for key, item in dumped.items() if item.get("rpo")},
+        "timezone": platform["timezone"],
+        "listing": posixpath.join(platform["state_dir"], "copies.txt"),
     }
 
 
