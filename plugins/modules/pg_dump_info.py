@@ -47,6 +47,13 @@ options:
     type: str
     choices: [hashed, read]
     default: read
+  checksums:
+    description:
+      - Whose bytes are read and compared with the manifest's SHA-256. V(newest) is of each database the newest verified
+        copy, and where that turns out damaged those before it up to a whole one.
+    type: str
+    choices: [none, newest, all]
+    default: none
 seealso:
   - module: bulkhead.stack.pg_dump_rotate
 """
@@ -172,7 +179,7 @@ def run(options: Dict[str, Any]) -> Dict[str, Any]:
     now = clock.now(options["clock"])
     watches = parse_watches(options)
     folders = {watch.database: DumpFolder(watch.folder) for watch in watches}
-    result = report(watches, folders, now, options["verify"])
+    result = report(watches, folders, now, options["verify"], options["checksums"])
     return dict(result, table=table(result, True), listing=table(result, False))
 
 
@@ -186,6 +193,7 @@ def main() -> None:
             "rpo": {"type": "dict", "default": {}},
             "timezone": {"type": "str", "default": "UTC"},
             "verify": {"type": "str", "choices": list(VERIFIABLE), "default": "read"},
+            "checksums": {"type": "str", "choices": ["none", "newest", "all"], "default": "none"},
             "clock": {"type": "str"},
         },
         supports_check_mode=True,

@@ -46,9 +46,14 @@ options:
     required: true
   dest:
     description:
-      - Folder for the copies, made with mode C(0700) where it is missing. Files have mode C(0600).
+      - Folder for the copies, made with mode C(0700) where it is missing. Files have mode C(0600). A link is refused.
     type: path
     required: true
+  mount:
+    description:
+      - Mount point on which O(dest) must lie. A disk that isn't mounted is refused then, instead of filling the one
+        below it.
+    type: path
   retention:
     description:
       - Which verified copies stay. Rules add up, so a copy that any of them wants stays.
@@ -265,7 +270,7 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     def open_server() -> "AbstractContextManager[Postgres]":
         return open_postgres(options, request.run)
 
-    return rotate(request, DumpFolder(options["dest"]), open_server, now, check_mode)
+    return rotate(request, DumpFolder(options["dest"], options["mount"]), open_server, now, check_mode)
 
 
 def main() -> None:

@@ -207,7 +207,7 @@ class Run:
     def _job(self, item: Dict[str, Any]) -> Job:
         options = self._options[item["key"]]
         request = parse_request(options, new_run_id())
-        catalogue = look(request.database, DumpFolder(options["dest"]))
+        catalogue = look(request.database, DumpFolder(options["dest"], options["mount"]))
         due = plan_rotation(request, catalogue, clock.now(self._clock)).due.due
         hooks = [tuple(tuple(command) for command in item[when]) for when in ("before", "after")]
         return Job(item["key"], request, options["dest"], due, catalogue.log.duration_s, *hooks)
@@ -218,7 +218,7 @@ class Run:
         def open_server() -> "AbstractContextManager[Postgres]":
             return open_postgres(self._options[job.key], job.request.run)
 
-        folder = DumpFolder(job.folder)
+        folder = DumpFolder(job.folder, self._options[job.key]["mount"])
         if self._check_mode or not self._status_dir or not job.due:
             return rotate(job.request, folder, open_server, clock.now(self._clock), self._check_mode)
         with StatusFile(os.path.join(self._status_dir, "%s.json" % job.key), job.key) as status:

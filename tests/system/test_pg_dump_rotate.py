@@ -6,16 +6,19 @@ Without a Docker engine or without the image these tests fail: a backup that was
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -375,6 +378,32 @@ def test_a_much_smaller_dump_holds_the_retention_until_someone_looked(modules: M
         server.sql("DROP DATABASE shrinking")
 
 
+def test_bits_that_flipped_are_found(modules: Modules) -> None:
+    older = modules.rotate(clock="2026-11-21T00:00:00Z")
+    newer = modules.rotate(clock="2026-11-22T00:00:00Z")
+    with open(newer["dump"], "r+b") as stream:
+        stream.seek(newer["manifest"]["size_bytes"] // 2)
+        byte = stream.read(1)[0]
+        stream.seek(-1, os.SEEK_CUR)
+        stream.write(bytes([byte ^ 4]))
+    at = "2026-11-22T06:00:00Z"
+    assert modules.info(clock=at)["newest_verified"]["archon_db"]["path"] == newer["dump"]
+    for checksums in ("newest", "all"):
+        found = modules.info(clock=at, checksums=checksums)
+        assert found["newest_verified"]["archon_db"]["path"] == older["dump"]
+        assert found["copies"][0]["problem"] == "its bytes aren't those that were written"
+
+
+def test_a_clock_that_was_set_back(modules: Modules) -> None:
+    options: dict[str, Any] = {"schedule": "@daily", "retention": {"last": 1}}
+    ahead = modules.rotate(clock="2027-11-22T00:00:00Z", **options)
+    result = modules.rotate(clock="2026-11-22T00:00:00Z", **options)
+    assert (result["due"], result["pruned"]) == (True, [])
+    assert "was the clock set back?" in json.dumps(result["warnings"])
+    assert any("dated in the future" in copy["reason"] for copy in result["kept"])
+    assert Path(ahead["dump"]).exists()
+
+
 def test_two_runs_at_once(modules: Modules) -> None:
     modules.rotate(verify="hashed")
     before = modules.files()
@@ -400,9 +429,15 @@ def test_bad_options(modules: Modules, tmp_path: Path) -> None:
     a_file.write_text("")
     dangling = tmp_path / "dangling"
     dangling.symlink_to(tmp_path / "nowhere")
+    elsewhere = tmp_path / "link"
+    elsewhere.symlink_to(tmp_path)
     cases: list[tuple[dict[str, Any], str]] = [
         ({"dest": str(a_file)}, "isn't a folder"),
         ({"dest": str(dangling)}, "isn't a folder"),
+        ({"dest": str(elsewhere)}, "is a link to %s" % tmp_path),
+        ({"mount": str(tmp_path)}, "isn't mounted"),
+        ({"mount": "/proc"}, "lies on another device than /proc"),
+        ({"shrink_ratio": 1.5}, "shrink_ratio is 1.5"),
         ({"retention": {"keep": 0}}, "that would keep nothing"),
         ({"database": "../archon_db"}, "can't be part of a file name"),
         ({"schedule": "0 25 * * *"}, "in the field for the hour"),
@@ -503,3 +538,119 @@ def test_a_killed_server_leaves_the_good_copies_and_nothing_else(modules: Module
     assert waiting["last_failure"]
     after = modules.rotate(database="large_db", retention={"last": 1})
     assert after["pruned"] == [good["dump"]]
+
+
+def test_a_server_that_restarts_in_mid_dump(modules: Modules, server: Server) -> None:
+    process = modules.rotate_later(database="large_db")
+    eventually("pg_dump copies rows", server.dumping)
+    server.container.restart(timeout=0)
+    assert result_of(process).get("failed")
+    assert modules.files() == []
+    server.wait()
+    assert [line["event"] for line in modules.log("large_db")] == ["failed"]
+    assert modules.rotate(database="large_db", verify="hashed")["changed"]
+
+
+def test_another_container_that_restarts_is_nothing_to_it(modules: Modules, server: Server) -> None:
+    neighbour = Server(docker.from_env())
+    try:
+        neighbour.wait()
+        process = modules.rotate_later(database="large_db")
+        eventually("pg_dump copies rows", server.dumping)
+        neighbour.container.restart(timeout=0)
+        result = result_of(process)
+        assert result["manifest"]["verified"]["level"] == "read", result
+    finally:
+        neighbour.close()
+
+
+def test_rows_are_counted_in_the_dumps_own_snapshot(modules: Modules, server: Server) -> None:
+    server.sql("CREATE DATABASE busy")
+    server.sql("CREATE TABLE t (id serial PRIMARY KEY, v text)", "busy")
+    server.sql("INSERT INTO t (v) SELECT repeat('x', 200) FROM generate_series(1, 50000)", "busy")
+    over = threading.Event()
+    written: list[int] = []
+
+    def write() -> None:
+        connection = server.connect("busy")
+        with connection.cursor() as cursor:
+            while not over.is_set():
+                cursor.execute("INSERT INTO t (v) SELECT 'new' FROM generate_series(1, 50) RETURNING id")
+                written.append(cursor.fetchall()[-1][0])
+                cursor.execute("DELETE FROM t WHERE id IN (SELECT id FROM t ORDER BY random() LIMIT 7)")
+        connection.close()
+
+    writers = [threading.Thread(target=write) for _number in range(2)]
+    for writer in writers:
+        writer.start()
+    try:
+        eventually("rows are written", lambda: len(written) > 4)
+        before = len(written)
+        result = modules.rotate(database="busy")
+        during = len(written) - before
+    finally:
+        over.set()
+        for writer in writers:
+            writer.join()
+    assert during > 0
+    server.sql("CREATE DATABASE restored_busy")
+    try:
+        with open(result["dump"], "rb") as stream:
+            restore = "zstd -dc | pg_restore -U postgres --exit-on-error -d restored_busy"
+            if not result["dump"].endswith(".zst"):
+                restore = restore.partition("| ")[2]
+            subprocess.run(["docker", "exec", "-i", server.name, "sh", "-c", restore], stdin=stream, check=True)
+        rows = {table["name"]: table["rows"] for table in result["manifest"]["tables"]}
+        assert server.sql("SELECT count(*) FROM t", "restored_busy") == [(rows["t"],)]
+        value = server.sql("SELECT last_value FROM t_id_seq", "restored_busy")[0][0]
+        assert result["manifest"]["sequences"][0]["value"] == value
+        # Sequences follow no snapshot: it is at least where the newest row that was dumped had it.
+        assert value >= server.sql("SELECT max(id) FROM t", "restored_busy")[0][0]
+    finally:
+        server.sql("DROP DATABASE restored_busy")
+        server.sql("DROP DATABASE busy")
+
+
+def multiply(modules: Modules, count: int) -> list[str]:
+    """Make so many older copies of the one that is there, an hour apart, each in the log; return their stems."""
+    manifest_path = next(modules.dest.glob("*.manifest.json"))
+    manifest = json.loads(manifest_path.read_bytes())
+    stem = manifest_path.name[: -len(".manifest.json")]
+    others = [path for path in modules.dest.glob(stem + ".*") if path != manifest_path]
+    moment = datetime.fromisoformat(manifest["taken_at"].rstrip("Z"))
+    stems = []
+    with open(modules.dest / "catalogue_archon_db.jsonl", "a") as log:
+        for number in range(1, count + 1):
+            taken = moment - timedelta(hours=number)
+            made = taken.strftime("backup_archon_db_%Y%m%d_%H%M%S")
+            for path in others:
+                os.link(path, modules.dest / path.name.replace(stem, made))
+            changed = dict(manifest, file=manifest["file"].replace(stem, made), taken_at=taken.isoformat() + "Z")
+            content = (json.dumps(changed, indent=1, sort_keys=True) + "\n").encode()
+            (modules.dest / (made + ".manifest.json")).write_bytes(content)
+            digest = hashlib.sha256(content).hexdigest()
+            entry = {"event": "dumped", "stem": made, "manifest_sha256": digest, "at": changed["taken_at"]}
+            log.write(json.dumps(entry) + "\n")
+            stems.append(made)
+    return stems
+
+
+def test_killed_in_mid_prune(modules: Modules) -> None:
+    newest = modules.rotate(clock="2026-11-22T00:00:00Z")
+    stems = multiply(modules, 2000)
+    options: dict[str, Any] = {"schedule": "@daily", "retention": {"last": 10}, "clock": "2026-11-22T06:00:00Z"}
+    check = modules.rotate(_ansible_check_mode=True, **options)
+    assert len(check["pruned"]) == 1991
+    process = modules.rotate_later(**options)
+    there = 3 * 2001
+    eventually("some are gone", lambda: len(os.listdir(modules.dest)) < there)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=WAIT_SECONDS)
+    left = len(modules.files())
+    assert left > 3 * 10, "it was killed too late to show anything"
+    result = modules.rotate(**options)
+    assert {name.split(".")[0] for name in modules.files()} == {Path(newest["dump"]).name.split(".")[0], *stems[:9]}
+    assert len(modules.files()) == 3 * 10
+    assert result["changed"] or result["due"] is False
+    info = modules.info(clock="2026-11-22T06:00:00Z")
+    assert (len(info["copies"]), info["orphans"]) == (10, {"archon_db": []})

@@ -9,7 +9,7 @@ import json
 import os
 import stat
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .._core.errors import ConflictError, InputError, OutsideError
 from .files import append_json_line, make_private_folder, read_json_lines, sync_folder
@@ -18,14 +18,28 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 class DumpFolder:
-    """One folder; every name that its methods take is a plain file name within it."""
+    """One folder; every name that its methods take is a plain file name within it.
 
-    def __init__(self, path: str) -> None:
+    Arguments:
+        mount: the mount point on which it must lie, where there is one.
+
+    Raises:
+        InputError: it is a file or a link, or lies on another device.
+    """
+
+    def __init__(self, path: str, mount: Optional[str] = None) -> None:
         self._path = os.path.abspath(path)
         if os.path.lexists(self._path) and not os.path.isdir(self._path):
             raise InputError(
                 "%s is to hold dumps, but it isn't a folder." % self._path, "Name a folder, or move that file away."
             )
+        if os.path.islink(self._path):
+            raise InputError(
+                "%s is to hold dumps, but it is a link to %s." % (self._path, os.path.realpath(self._path)),
+                "Name the folder itself: a link can lead elsewhere tomorrow.",
+            )
+        if mount:
+            _check_mount(self._path, mount)
 
     @property
     def path(self) -> str:
@@ -226,6 +240,20 @@ class LockFile:
             os.fsync(self._handle)
         except OSError as error:
             raise OutsideError("The lock file can't be written: %s." % _reason(error)) from error
+
+
+def _check_mount(path: str, mount: str) -> None:
+    if not os.path.ismount(mount):
+        raise InputError(
+            "%s isn't mounted, and %s would fill another disk." % (mount, path), "Mount it, or correct the mount point."
+        )
+    there = path
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    if os.stat(there).st_dev != os.stat(mount).st_dev:
+        raise InputError(
+            "%s lies on another device than %s." % (path, mount), "Name a folder below it, or correct the mount point."
+        )
 
 
 def _reason(error: OSError) -> str:

@@ -32,6 +32,7 @@ RETENTION_SPEC: Dict[str, Any] = {
 ROTATE_SPEC: Dict[str, Any] = {
     "database": {"type": "str", "required": True},
     "dest": {"type": "path", "required": True},
+    "mount": {"type": "path"},
     "retention": {"type": "dict", "default": {}, "options": RETENTION_SPEC},
     "schedule": {"type": "str"},
     "timezone": {"type": "str", "default": "UTC"},

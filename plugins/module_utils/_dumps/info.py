@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What there is to say of the copies of several databases."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Dict, List, Mapping, Optional
 
@@ -13,6 +13,7 @@ from .._core.text import format_duration, format_size, iso_utc, nearest, parse_d
 from .catalogue import MANIFEST_SUFFIX, Catalogue, Copy, check_database_name, look
 from .due import decide_due
 from .ports import Folder
+from .verify import HashedFile
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,20 @@ def parse_watches(options: Mapping[str, Any]) -> List[Watch]:
     return watches
 
 
-def report(watches: List[Watch], folders: Mapping[str, Folder], now: datetime, level: str) -> Dict[str, Any]:
-    """Return every copy, and for each database its newest verified one, whether it is young enough, what is odd."""
+def report(
+    watches: List[Watch], folders: Mapping[str, Folder], now: datetime, level: str, checksums: str = "none"
+) -> Dict[str, Any]:
+    """Return every copy, and for each database its newest verified one, whether it is young enough, what is odd.
+
+    Arguments:
+        checksums: whose bytes are read and hashed: of none, of the newest verified copy, or of all.
+    """
     names = ("newest_verified", "rpo_met", "due", "gaps", "holds", "failures", "findings", "orphans")
     result: Dict[str, Any] = {name: {} for name in names}
     result["copies"] = []
     for watch in watches:
         folder, key = folders[watch.database], watch.database
-        catalogue = look(watch.name or key, folder)
+        catalogue = _hash(look(watch.name or key, folder), folder, now, level, checksums)
         newest = catalogue.newest_good(level, now)
         # By its key: two clusters may each have a database of the same name.
         lines = [dict(_line(copy, folder.path, now, level), key=key) for copy in reversed(catalogue.copies)]
@@ -95,6 +102,23 @@ def report(watches: List[Watch], folders: Mapping[str, Folder], now: datetime, l
         result["failures"][key] = catalogue.log.failure or None
         result["findings"][key] = _findings(newest)
     return result
+
+
+def _hash(catalogue: Catalogue, folder: Folder, now: datetime, level: str, checksums: str) -> Catalogue:
+    """Return the catalogue without the good copies whose bytes aren't those that were written."""
+    if checksums == "none":
+        return catalogue
+    copies = list(catalogue.copies)
+    for place in reversed(range(len(copies))):
+        copy = copies[place]
+        if copy.manifest is None or copy.problem:
+            continue
+        if HashedFile(folder, copy.dump).hexdigest() != copy.manifest["sha256"]:
+            copies[place] = replace(copy, level="", problem="its bytes aren't those that were written")
+        elif checksums == "newest" and copy.is_good(level) and copy.taken_at <= now:
+            # What is older needn't be looked at: this one is what a restore takes.
+            break
+    return replace(catalogue, copies=tuple(copies))
 
 
 def find_gaps(catalogue: Catalogue, watch: Watch, now: datetime, level: str) -> List[Dict[str, Any]]:

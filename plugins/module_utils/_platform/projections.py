@@ -491,6 +491,7 @@ def _backup(platform: Mapping[str, Any]) -> Thing:
             connection(platform, database["cluster"]),
             database=database_name(platform, key),
             dest=backup_folder(platform, key),
+            mount=platform["backup_mount"],
             schedule=backup["schedule"],
             timezone=platform["timezone"],
             retention=retention,

@@ -199,6 +199,7 @@ NEIGHBOUR = {"url": Field(required=True), "required": Field("bool", default=Fals
 PLATFORM = {
     "timezone": Field(default="UTC"),
     "backup_root": Field(default="/backups"),
+    "backup_mount": Field(),
     "state_dir": Field(default="/var/lib/bulkhead"),
     "clusters": Field("map", required=True, fields=CLUSTER),
     "databases": Field("map", default={}, fields=DATABASE),

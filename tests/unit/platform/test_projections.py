@@ -426,6 +426,7 @@ def test_only_databases_with_a_schedule_are_backed_up(phases: Dict[str, Any]) ->
             "login_db": "postgres",
             "database": "archon_db",
             "dest": "/backups/archon",
+            "mount": None,
             "schedule": "0 2 * * *",
             "timezone": "Europe/Berlin",
             "retention": {"last": 14, "within": "604800s"},
