@@ -164,6 +164,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring im
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC, ROTATE_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError, InputError
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.catalogue import look
+from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.pipeline import Cluster
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.rotate import (
     parse_request,
     plan_rotation,
@@ -180,6 +181,7 @@ class Run:
         self._clock = params["clock"]
         self._status_dir = params["status_dir"]
         self._options: Dict[str, Dict[str, Any]] = {}
+        self._clusters: Dict[Any, Cluster] = {}
         mistakes: List[str] = []
         for item in params["databases"]:
             key = item["key"]
@@ -219,10 +221,13 @@ class Run:
             return open_postgres(self._options[job.key], job.request.run)
 
         folder = DumpFolder(job.folder, self._options[job.key]["mount"])
+        # The same connection is the same cluster.
+        place = tuple(sorted((name, str(self._options[job.key].get(name))) for name in CONNECTION_SPEC))
+        cluster = self._clusters.setdefault(place, Cluster())
         if self._check_mode or not self._status_dir or not job.due:
-            return rotate(job.request, folder, open_server, clock.now(self._clock), self._check_mode)
+            return rotate(job.request, folder, open_server, clock.now(self._clock), self._check_mode, cluster=cluster)
         with StatusFile(os.path.join(self._status_dir, "%s.json" % job.key), job.key) as status:
-            return rotate(job.request, folder, open_server, clock.now(self._clock), self._check_mode, status.tell)
+            return rotate(job.request, folder, open_server, clock.now(self._clock), False, status.tell, cluster)
 
 
 def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:

@@ -11,6 +11,8 @@ Without --container a labelled one is started, filled (--fill embeddings|pgbench
 from __future__ import annotations
 
 import argparse
+import hashlib
+import importlib
 import json
 import os
 import shutil
@@ -21,7 +23,9 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -172,13 +176,153 @@ def importable() -> Iterator[None]:
                 os.environ["PYTHONPATH"] = before
 
 
+SIX = ("postgres_db", "archon_db", "n8n_db", "flowise_db", "odoo_db", "langfuse_db")
+# As a description's databases are: one large, some middling, some small.
+SIX_ROWS = dict(zip(SIX, (12000, 6000, 3000, 1500, 800, 400)))
+SIX_BOUND, CATALOGUE_BOUND = 1.3, 3.0
+HAND_TUNED = "pg_dump -U postgres -Fc -Z0 %s | zstd -q -T0 -3"
+
+
+def time_by_hand(container: str, jobs: int, folder: Path) -> float:
+    """Dump the six with the pipeline that somebody who knows would write, so many at a time; return seconds."""
+
+    def one(database: str) -> None:
+        with (folder / f"{database}.dump.zst").open("wb") as stream:
+            argv = ["docker", "exec", container, "sh", "-c", HAND_TUNED % database]
+            subprocess.run(argv, check=True, stdout=stream)
+
+    begin = time.monotonic()
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(one, SIX))
+    return time.monotonic() - begin
+
+
+def time_run(container: str, jobs: int, folder: Path) -> tuple[float, dict[str, float]]:
+    """Dump the six with one call of the module, as Ansible would; return seconds, and those of its stages added up."""
+    root = folder / f"six-{uuid.uuid4().hex[:8]}"
+    options = {"container": container, "verify": "read"}
+    databases = [
+        {"key": key, "options": dict(options, database=key, dest=str(root / key), login_user="postgres")} for key in SIX
+    ]
+    arguments = folder / "arguments.json"
+    arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": {"databases": databases, "jobs": jobs}}))
+    module = "ansible_collections.bulkhead.stack.plugins.modules.pg_dump_run"
+    begin = time.monotonic()
+    done = subprocess.run([sys.executable, "-m", module, str(arguments)], check=False, capture_output=True, text=True)
+    seconds = time.monotonic() - begin
+    result = json.loads(done.stdout)
+    if result.get("failed"):
+        raise SystemExit(result["msg"])
+    shutil.rmtree(root)
+    stages: dict[str, float] = {}
+    for found in result["results"].values():
+        for stage, took in found["seconds"].items():
+            stages[stage] = stages.get(stage, 0.0) + took
+    return seconds, stages
+
+
+def six_databases(repeat: int) -> Iterator[tuple[str, str, str, bool]]:
+    """Yield the figure of one run over six databases."""
+    jobs = os.cpu_count() or 1
+    with own_container("".join(f"CREATE DATABASE {name};" for name in SIX)) as container:
+        for name, rows in SIX_ROWS.items():
+            fill = FILL["embeddings"].replace("1, 18000", f"1, {rows}")
+            psql = ["docker", "exec", "-i", container, "psql", "-q", "-U", "postgres", "-d", name]
+            subprocess.run(psql, check=True, input=fill + "CHECKPOINT;", text=True)
+        by_hand, ours, stages = [], [], []
+        with tempfile.TemporaryDirectory(prefix="bulkhead-benchmark-") as scratch:
+            for _number in range(repeat):
+                by_hand.append(time_by_hand(container, jobs, Path(scratch)))
+                seconds, took = time_run(container, jobs, Path(scratch))
+                ours.append(seconds)
+                stages.append(took)
+    told = ", ".join(f"{name} {statistics.median(took[name] for took in stages):.2f}" for name in stages[0])
+    hand, mine = statistics.median(by_hand), statistics.median(ours)
+    print(f"# six by hand {hand:.2f} s, ours {mine:.2f} s with start-up, {jobs} at a time (stages added up: {told})")
+    yield "backup_of_six_to_by_hand", f"{mine / hand:.2f}", f"at most {SIX_BOUND:.2f}", mine / hand <= SIX_BOUND
+
+
+def catalogue_of_many(count: int) -> Iterator[tuple[str, str, str, bool]]:
+    """Yield the figures of listing and judging many copies, to reading and parsing their manifests."""
+    names = "ansible_collections.bulkhead.stack.plugins.module_utils."
+    info, retention, adapter, catalogue = (
+        importlib.import_module(names + name)
+        for name in ("_dumps.info", "_dumps.retention", "_adapters.dump_folder", "_dumps.catalogue")
+    )
+    with tempfile.TemporaryDirectory(prefix="bulkhead-benchmark-") as scratch:
+        folder = Path(scratch)
+        make_copies(folder, count)
+        now = datetime(2026, 11, 23, tzinfo=timezone.utc)
+        rules = retention.parse_retention({"last": 14, "daily": 30, "monthly": 12})
+
+        def plain() -> int:
+            return sum(len(json.loads(path.read_bytes())["tables"]) for path in folder.glob("*.manifest.json"))
+
+        def listed() -> int:
+            watches = info.parse_watches({"folders": {"db": scratch}, "schedules": {"db": "@hourly"}})
+            found = info.report(watches, {"db": adapter.DumpFolder(scratch)}, now, "read")
+            return len(info.table(found, True))
+
+        def judged() -> int:
+            copies = catalogue.look("db", adapter.DumpFolder(scratch)).copies
+            return len(retention.decide(copies, rules, now, timezone.utc))
+
+        seconds: dict[str, list[float]] = {"plain": [], "listed": [], "judged": []}
+        for _number in range(3):
+            for name, work in (("plain", plain), ("listed", listed), ("judged", judged)):
+                begin = time.monotonic()
+                if work() < count:
+                    raise SystemExit(f"{name}: not all {count} copies were seen")
+                seconds[name].append(time.monotonic() - begin)
+    middle = {name: statistics.median(found) for name, found in seconds.items()}
+    print("# " + ", ".join(f"{name} {value:.2f} s" for name, value in middle.items()))
+    for name in ("listed", "judged"):
+        ratio = middle[name] / middle["plain"]
+        yield (
+            f"backup_catalogue_of_{count}_{name}",
+            f"{ratio:.2f}",
+            f"at most {CATALOGUE_BOUND:.2f}",
+            (ratio <= CATALOGUE_BOUND),
+        )
+
+
+def make_copies(folder: Path, count: int) -> None:
+    """Make so many copies of a database with twenty tables, an hour apart."""
+    tables = [{"schema": "public", "name": f"table_{number}", "owner": "db", "rows": number} for number in range(20)]
+    with open(folder / "catalogue_db.jsonl", "w", encoding="utf-8") as log:
+        for number in range(count):
+            moment = datetime(2026, 11, 22, tzinfo=timezone.utc) - timedelta(hours=number)
+            stem = moment.strftime("backup_db_%Y%m%d_%H%M%S")
+            manifest = {
+                "format_version": 1,
+                "database": "db",
+                "file": stem + ".dump",
+                "taken_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "size_bytes": 4,
+                "sha256": "0" * 64,
+                "compression": "zstd",
+                "tables": tables,
+                "globals": {"file": stem + ".globals.sql"},
+                "verified": {"level": "read", "at": moment.isoformat()},
+            }
+            content = json.dumps(manifest, indent=1, sort_keys=True).encode()
+            (folder / (stem + ".manifest.json")).write_bytes(content)
+            (folder / (stem + ".dump")).write_bytes(b"dump")
+            digest = hashlib.sha256(content).hexdigest()
+            line = {"event": "dumped", "stem": stem, "manifest_sha256": digest, "at": manifest["taken_at"]}
+            log.write(json.dumps(line) + "\n")
+
+
 def figures() -> Iterator[tuple[str, str, str, bool]]:
-    """Yield what `make bench ONLY=backup` prints: both kinds of rows, medians of five."""
+    """Yield what `make bench ONLY=backup` prints, medians of five."""
     for fill, bounds in BOUNDS.items():
         with importable(), own_container(FILL[fill]) as container:
             for name, value, bound, holds in measure(container, "postgres", "postgres", [], 5, bounds):
                 sign = "at most" if name.endswith("size_ratio") else "at least"
                 yield f"{name} ({fill})", f"{value:.2f}", f"{sign} {bound:.2f}", holds
+    with importable():
+        yield from six_databases(5)
+        yield from catalogue_of_many(10000)
 
 
 def main() -> int:

@@ -84,8 +84,8 @@ class DumpFolder:
     def read(self, name: str) -> bytes:
         """Return a small file whole."""
         try:
-            with open(self._at(name), "rb") as stream:
-                return stream.read()
+            with open(self._at(name), "rb", buffering=0) as stream:
+                return stream.readall()
         except OSError as error:
             raise self._error("%s can't be read" % self._at(name), error) from error
 

@@ -53,7 +53,7 @@ def parse_manifest(data: bytes) -> Dict[str, Any]:
         ManifestError: it is no JSON object, of a version that isn't known, or without a field that is needed.
     """
     try:
-        found = json.loads(data)
+        found = json.loads(data.decode("utf-8"))
     except ValueError as error:
         raise ManifestError("it is no JSON (%s)" % error) from error
     if not isinstance(found, dict):

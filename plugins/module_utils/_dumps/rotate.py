@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Tuple
 
 from .._core.errors import BulkheadError, InputError, OutsideError
@@ -17,7 +18,7 @@ from .catalogue import Catalogue, Copy, check_database_name, free_stem, lock_nam
 from .due import Due, decide_due
 from .log import ACKNOWLEDGED, FAILED, HELD, PRUNED, log_entry, log_name
 from .manifest import COUNTED
-from .pipeline import DumpRequest, Stopwatch, end_sessions, make_copy
+from .pipeline import Cluster, DumpRequest, Stopwatch, end_sessions, make_copy
 from .ports import Folder, LockState, Server, Tell, ignore
 from .retention import Retention, Verdict, decide, parse_retention
 
@@ -124,12 +125,14 @@ def rotate(
     now: datetime,
     check_mode: bool,
     tell: Tell = ignore,
+    cluster: Optional[Cluster] = None,
 ) -> Dict[str, Any]:
     """Do what is due; return the module's result.
 
     Arguments:
         open_server: connects; called only where a dump is made.
         tell: hears what is being done.
+        cluster: what other databases of the same cluster share in this run.
 
     Raises:
         BulkheadError: the dump failed. Then nothing is pruned and nothing of it is left.
@@ -151,7 +154,15 @@ def rotate(
                 folder.append_json_line(log_name(request.database), log_entry(ACKNOWLEDGED, now))
             if rotation.due.due:
                 last = rotation.catalogue.newest_good("hashed", now)
-                manifest, names = _dump(request, rotation, folder, open_server, last, killed_run, note, watch)
+                make = partial(
+                    make_copy,
+                    folder=folder,
+                    request=_dump_request(request, rotation),
+                    last=last,
+                    watch=watch,
+                    cluster=cluster or Cluster(),
+                )
+                manifest, names = _dump(request, rotation, folder, open_server, make, killed_run, note)
                 hold = hold or _shrunk(manifest, last, request.shrink_ratio)
                 if hold and not rotation.catalogue.log.hold:
                     folder.append_json_line(log_name(request.database), log_entry(HELD, now, reason=hold))
@@ -168,17 +179,16 @@ def _dump(
     rotation: Rotation,
     folder: Folder,
     open_server: Callable[[], ContextManager[Server]],
-    last: Optional[Copy],
+    make: Callable[[Server], Tuple[Dict[str, Any], List[str]]],
     killed_run: str,
     note: LockState,
-    watch: Stopwatch,
 ) -> Tuple[Dict[str, Any], List[str]]:
     note.write({"run": request.run, "stem": rotation.stem})
     try:
         with open_server() as server:
             if killed_run:
                 end_sessions(server, killed_run)
-            return make_copy(server, folder, _dump_request(request, rotation), last, watch)
+            return make(server)
     except BaseException as error:
         note.write({})
         reason = error.message if isinstance(error, BulkheadError) else type(error).__name__

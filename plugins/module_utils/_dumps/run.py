@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One run over several databases: what takes longest begins first, what fails stops nothing else, and a summary."""
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -90,7 +91,8 @@ def run_jobs(
         outcome.seconds = round(time.monotonic() - started, 3)
         return outcome
 
-    slowest_first = sorted(jobs, key=lambda job: job.seconds_before if job.seconds_before is not None else 1e9)[::-1]
+    # What has no history yet may take long.
+    slowest_first = sorted(jobs, key=lambda job: -job.seconds_before if job.seconds_before is not None else -math.inf)
     with ThreadPoolExecutor(max(1, at_once), "dump") as pool:
         running = {job.key: pool.submit(one, job) for job in slowest_first}
         return [running[job.key].result() for job in jobs]
