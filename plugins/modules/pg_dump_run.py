@@ -264,7 +264,7 @@ def main() -> None:
                 "elements": "dict",
                 "required": True,
                 "options": {
-                    "key": {"type": "str", "required": True},
+                    "key": {"type": "str", "required": True, "no_log": False},
                     "options": {"type": "dict", "required": True},
                     "before": commands,
                     "after": commands,

@@ -87,10 +87,13 @@ phases:
       type: dict
       sample: {register: /var/lib/bulkhead/register.jsonl}
     backup:
-      description: Databases with a schedule, each with the options of M(bulkhead.stack.pg_dump_rotate).
-      type: list
-      elements: dict
-      sample: []
+      description: The databases with a schedule, as options of M(bulkhead.stack.pg_dump_run).
+      type: dict
+      sample: {}
+    copies:
+      description: The same databases' folders, schedules and objectives, as options of M(bulkhead.stack.pg_dump_info).
+      type: dict
+      sample: {}
     audit:
       description: What audit looks at.
       type: dict
