@@ -141,6 +141,10 @@ failed_databases:
   returned: always, once the options were read
   type: list
   elements: str
+state_before:
+  description: How the run before ended by O(log), V(ok) or V(failed). V(ok) where there was none.
+  returned: always, once the options were read
+  type: str
 results:
   description: What M(bulkhead.stack.pg_dump_rotate) returns, by the database's key, of those that didn't fail.
   returned: always, once the options were read
@@ -237,6 +241,7 @@ def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     wanted = Run(params, check_mode)
     outcomes = run_jobs(wanted.jobs, wanted.rotate, wanted.at_once, None if check_mode else run_hook)
     summary = summarize(outcomes, now, time.monotonic() - started)
+    before = files.read_json_lines(params["log"])[-1:] if params["log"] else []
     if params["log"] and not check_mode:
         files.append_json_line(params["log"], summary)
     results = {outcome.key: outcome.result for outcome in outcomes if outcome.result}
@@ -247,6 +252,7 @@ def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         "summary": summary,
         "page": page(outcomes, summary, check_mode),
         "failed_databases": summary["failed"],
+        "state_before": str(before[0].get("state", "ok")) if before else "ok",
         "results": results,
     }
     if warnings:

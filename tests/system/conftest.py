@@ -315,3 +315,36 @@ def start_server() -> Iterator[Any]:
 def servers(request: pytest.FixtureRequest, start_server: Any) -> Any:
     """Return a server of each version that the house has an image of."""
     return start_server(os.environ.get(f"BULKHEAD_POSTGRES{request.param}_IMAGE", f"bulkhead/postgres:{request.param}"))
+
+
+class CronHost:
+    """A container with cron and sendmail of its own, this checkout's collection, and the engine's socket."""
+
+    def __init__(self, folder: pathlib.Path, collections: str) -> None:
+        self.name = "bulkhead-test-" + uuid.uuid4().hex[:8]
+        self.collections = collections
+        mounts = [str(folder), "/var/run/docker.sock"]
+        mounts += ["%s:%s:ro" % (path, path) for path in [str(ROOT), *collections.split(":")]]
+        volumes = [word for path in mounts for word in ("-v", path if ":" in path else "%s:%s" % (path, path))]
+        label = ("--label", "bulkhead.test=true")
+        Project.docker("run", "-d", "--name", self.name, *label, "--network", "host", *volumes, "bulkhead/cron:1")
+
+    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command in it; return the finished process with its output."""
+        argv = ["docker", "exec", "-e", "ANSIBLE_COLLECTIONS_PATH=" + self.collections, self.name, *command]
+        return subprocess.run(argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def remove(self) -> None:
+        """Take it away."""
+        Project.docker("rm", "-f", "-v", self.name)
+
+
+@pytest.fixture
+def cron_host(tmp_path: pathlib.Path, environment: dict[str, str]) -> Iterator[CronHost]:
+    """Start a container that stands for the host that runs Ansible."""
+    subprocess.run([str(ROOT / "images" / "build.sh"), "bulkhead/cron:1"], check=True, stdout=subprocess.PIPE)
+    host = CronHost(tmp_path, environment["ANSIBLE_COLLECTIONS_PATH"])
+    try:
+        yield host
+    finally:
+        host.remove()

@@ -11,49 +11,14 @@ import pathlib
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 import yaml
 
-from .conftest import ROOT, Project, Server
+from .conftest import CronHost, Project, Server
 
 # Cron comes round once a minute: two dumps take up to two of them, and the runs themselves.
 WAIT_S = 200
-
-
-class CronHost:
-    """A container with a cron of its own, this checkout's collection, and the engine's socket."""
-
-    def __init__(self, folder: pathlib.Path, collections: str) -> None:
-        self.name = "bulkhead-test-" + uuid.uuid4().hex[:8]
-        self.collections = collections
-        mounts = [str(folder), "/var/run/docker.sock"]
-        mounts += ["%s:%s:ro" % (path, path) for path in [str(ROOT), *collections.split(":")]]
-        volumes = [word for path in mounts for word in ("-v", path if ":" in path else "%s:%s" % (path, path))]
-        label = ("--label", "bulkhead.test=true")
-        Project.docker("run", "-d", "--name", self.name, *label, "--network", "host", *volumes, "bulkhead/cron:1")
-
-    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
-        """Run a command in it; return the finished process with its output."""
-        argv = ["docker", "exec", "-e", "ANSIBLE_COLLECTIONS_PATH=" + self.collections, self.name, *command]
-        return subprocess.run(argv, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    def remove(self) -> None:
-        """Take it away."""
-        Project.docker("rm", "-f", "-v", self.name)
-
-
-@pytest.fixture
-def cron_host(tmp_path: pathlib.Path, environment: dict[str, str]) -> Iterator[CronHost]:
-    subprocess.run([str(ROOT / "images" / "build.sh"), "bulkhead/cron:1"], check=True, stdout=subprocess.PIPE)
-    host = CronHost(tmp_path, environment["ANSIBLE_COLLECTIONS_PATH"])
-    try:
-        yield host
-    finally:
-        host.remove()
 
 
 def test_cron_makes_dumps_appear(start_server: Any, cron_host: CronHost, tmp_path: pathlib.Path) -> None:
