@@ -1,4 +1,4 @@
-"""``mail_notification`` and ``bulkhead.stack.notify``: mail, webhooks and a dead man's switch, to real listeners here."""
+"""``mail_notification`` and ``bulkhead.stack.notify``: mail, webhooks, a dead man's switch, to real listeners here."""
 
 from __future__ import annotations
 
