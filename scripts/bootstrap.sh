@@ -52,8 +52,9 @@ install_packages() {
     suitable_python >/dev/null || missing+=(python3 python3-venv)
   fi
   if [[ $part == all ]]; then
-    # The tests have it judge the units that the role schedule writes.
+    # The tests have systemd judge the units that the role schedule writes, and age encrypt copies.
     command -v systemd-analyze >/dev/null || missing+=(systemd)
+    command -v age >/dev/null || missing+=(age)
   fi
   ((${#missing[@]})) || return 0
 

@@ -151,6 +151,14 @@ options:
       - How long to wait for a table that someone holds locked, before the dump fails.
     type: str
     default: 1m
+  encrypt_to:
+    description:
+      - Public keys to which the copy is encrypted, after it was verified; C(age1...), or of SSH. The host needs the
+        program C(age). The names of the files end in C(.age), but for the manifest's.
+      - For a moment the verified copy lies there plain, under a hidden name, with mode C(0600).
+    type: list
+    elements: str
+    default: []
 seealso:
   - module: bulkhead.stack.pg_dump_run
   - module: bulkhead.stack.pg_dump_info
@@ -254,6 +262,7 @@ from typing import Any, Dict
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import clock
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.age import Age
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.dump_folder import DumpFolder
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.postgres import Postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import new_run_id, open_postgres
@@ -270,7 +279,9 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     def open_server() -> "AbstractContextManager[Postgres]":
         return open_postgres(options, request.run)
 
-    return rotate(request, DumpFolder(options["dest"], options["mount"]), open_server, now, check_mode)
+    folder = DumpFolder(options["dest"], options["mount"])
+    age = Age(options["encrypt_to"]) if options["encrypt_to"] else None
+    return rotate(request, folder, open_server, now, check_mode, encryptor=age)
 
 
 def main() -> None:

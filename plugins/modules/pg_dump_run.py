@@ -160,6 +160,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import clock, files
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.age import Age
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.dump_folder import DumpFolder
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.hooks import run_hook
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.postgres import Postgres
@@ -169,6 +170,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec impor
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError, InputError
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.catalogue import look
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.pipeline import Cluster
+from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.ports import ignore
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.rotate import (
     parse_request,
     plan_rotation,
@@ -228,10 +230,12 @@ class Run:
         # The same connection is the same cluster.
         place = tuple(sorted((name, str(self._options[job.key].get(name))) for name in CONNECTION_SPEC))
         cluster = self._clusters.setdefault(place, Cluster())
-        if self._check_mode or not self._status_dir or not job.due:
-            return rotate(job.request, folder, open_server, clock.now(self._clock), self._check_mode, cluster=cluster)
-        with StatusFile(os.path.join(self._status_dir, "%s.json" % job.key), job.key) as status:
-            return rotate(job.request, folder, open_server, clock.now(self._clock), False, status.tell, cluster)
+        options, now = self._options[job.key], clock.now(self._clock)
+        age = Age(options["encrypt_to"]) if options["encrypt_to"] else None
+        path = self._status_dir if job.due and not self._check_mode else None
+        with StatusFile(path and os.path.join(path, "%s.json" % job.key), job.key) as status:
+            tell = status.tell if path else ignore
+            return rotate(job.request, folder, open_server, now, self._check_mode, tell, cluster, age)
 
 
 def run(params: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:

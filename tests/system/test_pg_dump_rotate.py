@@ -176,6 +176,7 @@ class Modules:
     def __init__(self, folder: Path, environment: dict[str, str], server: Server) -> None:
         self.folder = folder
         self.dest = folder / "backups" / "archon_db"
+        self.path = os.environ["PATH"]
         self._environment = environment
         self._server = server
 
@@ -184,7 +185,7 @@ class Modules:
         arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": options}))
         return subprocess.Popen(
             [sys.executable, "-m", MODULES + module, str(arguments)],
-            env=self._environment,
+            env=dict(self._environment, PATH=self.path),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -419,6 +420,62 @@ def test_compressions(modules: Modules, compression: str) -> None:
     assert result["manifest"]["verified"]["level"] == "read"
     assert result["manifest"]["globals"] is None
     assert "no service could log in" in modules.info()["findings"]["archon_db"][0]
+
+
+def new_identity(folder: Path) -> tuple[Path, str]:
+    """Make a key; return its file and its public key."""
+    identity = folder / "identity"
+    subprocess.run(["age-keygen", "-o", str(identity)], check=True, capture_output=True)
+    shown = subprocess.run(["age-keygen", "-y", str(identity)], check=True, stdout=subprocess.PIPE, text=True)
+    return identity, shown.stdout.strip()
+
+
+def test_copies_are_encrypted_after_they_were_read(modules: Modules, server: Server) -> None:
+    identity, public = new_identity(modules.folder)
+    result = modules.rotate(encrypt_to=[public], data_only_tables=["public.archon_*"])
+    manifest = result["manifest"]
+    assert (manifest["verified"]["level"], manifest["encryption"]["recipients"]) == ("read", [public])
+    assert [name for name in modules.files() if not name.endswith((".age", ".manifest.json"))] == []
+    assert len(modules.files()) == 4
+    for path in modules.dest.glob("*.age"):
+        assert path.read_bytes().startswith(b"age-encryption.org/v1")
+    assert hashlib.sha256(Path(result["dump"]).read_bytes()).hexdigest() == manifest["sha256"]
+    # The manifest's own command, with the stock tools: what is decrypted here goes on in the container.
+    decrypt, *rest = manifest["restore"].split(" | ")
+    plain = subprocess.run(
+        decrypt.replace("IDENTITY", str(identity)).split(), cwd=modules.dest, check=True, stdout=subprocess.PIPE
+    ).stdout
+    assert hashlib.sha256(plain).hexdigest() == manifest["encryption"]["plain_sha256"]
+    server.sql("CREATE DATABASE decrypted")
+    try:
+        command = " | ".join(rest).replace("--dbname=DATABASE", "--username=postgres --dbname=decrypted")
+        subprocess.run(["docker", "exec", "-i", server.name, "sh", "-c", command], input=plain, check=True)
+        assert server.sql("SELECT count(*) FROM archon_settings", "decrypted") == [(45,)]
+    finally:
+        server.sql("DROP DATABASE decrypted")
+    info = modules.info(checksums="all")
+    assert (info["copies"][0]["how"], info["orphans"], info["findings"]) == (
+        "read",
+        {"archon_db": []},
+        {"archon_db": []},
+    )
+    again = modules.rotate(encrypt_to=[public], retention={"last": 1})
+    assert again["pruned"] == [result["dump"]]
+    assert len(modules.files()) == 3
+
+
+def test_what_can_not_be_encrypted_is_not_begun(modules: Modules) -> None:
+    identity, public = new_identity(modules.folder)
+    assert "is no public key that age knows" in modules.fails(encrypt_to=[public, "age1nonsense"])
+    assert "is no public key" in modules.fails(encrypt_to=["--output=/etc/passwd"])
+    secret = identity.read_text().splitlines()[-1]
+    message = modules.fails(encrypt_to=[secret])
+    assert ("is a secret key" in message, secret in message) == (True, False)
+    empty = modules.folder / "bin"
+    empty.mkdir()
+    modules.path = str(empty)
+    assert "Install it (Debian: age)" in modules.fails(encrypt_to=[public])
+    assert modules.files() == []
 
 
 # What the user got wrong.

@@ -44,6 +44,7 @@ ROTATE_SPEC: Dict[str, Any] = {
     "shrink_ratio": {"type": "float", "default": 0.5},
     "acknowledge": {"type": "bool", "default": False},
     "lock_timeout": {"type": "str", "default": "1m"},
+    "encrypt_to": {"type": "list", "elements": "str", "default": []},
 }
 
 COMPOSE_FILE_SPEC: Dict[str, Any] = {

@@ -20,11 +20,12 @@ from .manifest import LEVELS, ManifestError, parse_manifest, parse_verdict
 from .ports import Folder
 
 STAMP_FORMAT = "%Y%m%d_%H%M%S"
-DUMP_SUFFIXES = (".dump", ".dump.zst")
+ENCRYPTED_SUFFIX = ".age"
+DUMP_SUFFIXES = (".dump", ".dump.zst", ".dump.age", ".dump.zst.age")
 MANIFEST_SUFFIX = ".manifest.json"
 GLOBALS_SUFFIX = ".globals.sql"
-REFERENCE_SUFFIXES = (".reference.dump", ".reference.dump.zst")
-_SUFFIXES = DUMP_SUFFIXES + (MANIFEST_SUFFIX, GLOBALS_SUFFIX) + REFERENCE_SUFFIXES
+REFERENCE_SUFFIXES = tuple(".reference" + suffix for suffix in DUMP_SUFFIXES)
+_SUFFIXES = DUMP_SUFFIXES + (MANIFEST_SUFFIX, GLOBALS_SUFFIX, GLOBALS_SUFFIX + ENCRYPTED_SUFFIX) + REFERENCE_SUFFIXES
 _VERDICT = r"\.drill_\d{8}_\d{6}\.json"
 
 

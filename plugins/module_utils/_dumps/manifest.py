@@ -34,11 +34,13 @@ class ManifestError(ValueError):
     """A file that should be a manifest isn't one that this version understands."""
 
 
-def restore_command(file: str, compression: str) -> str:
+def restore_command(file: str, compression: str, encrypted: bool = False) -> str:
     """Return what opens the dump with the stock tools alone, for a person to adapt."""
+    restore = "pg_restore --exit-on-error --dbname=DATABASE"
+    steps = ["age --decrypt --identity=IDENTITY %s" % file] if encrypted else []
     if compression == "zstd_wrapped":
-        return "zstd -dc %s | pg_restore --exit-on-error --dbname=DATABASE" % file
-    return "pg_restore --exit-on-error --dbname=DATABASE %s" % file
+        steps.append("zstd -dc" if steps else "zstd -dc %s" % file)
+    return " | ".join([*steps, restore]) if steps else "%s %s" % (restore, file)
 
 
 def manifest_bytes(manifest: Dict[str, Any]) -> bytes:

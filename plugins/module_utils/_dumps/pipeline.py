@@ -17,20 +17,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from .._core.errors import BulkheadError, OutsideError, StateError
+from .._core.errors import BulkheadError, OutsideError, StateError, VerificationError
 from .._core.sql import Sql
 from .._core.text import format_size, iso_utc
-from .catalogue import GLOBALS_SUFFIX, MANIFEST_SUFFIX, Copy, partial_name
+from .catalogue import ENCRYPTED_SUFFIX, GLOBALS_SUFFIX, MANIFEST_SUFFIX, Copy, partial_name
 from .inventory import list_objects
 from .log import DUMPED, log_entry, log_name
 from .manifest import FORMAT_VERSION, manifest_bytes, restore_command
-from .ports import Folder, Server, Tell, ignore
+from .ports import Encryptor, Folder, Server, Tell, ignore
 from .snapshot import Snapshot, count_rows, database_facts, open_snapshot, sample_rows
-from .verify import first_lines, sequence_values, verify_archive
+from .verify import HashedFile, first_lines, sequence_values, verify_archive
 
 _RESERVE_BYTES = 8 * 1024 * 1024
 # The stages that run beside another one aren't told of.
-_SHOWN = ("dump", "reference", "sync", "verify", "prune")
+_SHOWN = ("dump", "reference", "sync", "verify", "encrypt", "prune")
 
 # pg_dump names an unknown or left-out method before it looks for a server; else it can't reach this one.
 _PROBE = r"""
@@ -109,6 +109,7 @@ class DumpRequest:
     data_only_tables: Tuple[str, ...] = ()
     label: str = ""
     lock_timeout_s: int = 60
+    encryptor: Optional[Encryptor] = None
 
 
 @dataclass
@@ -133,8 +134,9 @@ class Stopwatch:
 class _HashingSink:
     """Takes a program's output into a file and its hash."""
 
-    def __init__(self, folder: Folder, name: str, tell: Tell = ignore, expected_bytes: int = 0) -> None:
-        self.name = name
+    def __init__(self, folder: Folder, final_name: str, tell: Tell = ignore, expected_bytes: int = 0) -> None:
+        self.final_name = final_name
+        self.name = name = partial_name(final_name)
         self.size_bytes = 0
         self._hash = hashlib.sha256()
         self._writer = folder.create(name)
@@ -247,10 +249,11 @@ def connection_text(database: str) -> str:
     return "dbname='%s'" % database.replace("\\", "\\\\").replace("'", "\\'")
 
 
-def check_space(folder: Folder, facts: Dict[str, Any], last: Optional[Copy]) -> None:
+def check_space(folder: Folder, facts: Dict[str, Any], last: Optional[Copy], times: int = 1) -> None:
     """Refuse a dump that can't fit.
 
     Arguments:
+        times: how many times it lies there for a moment: one that is encrypted twice.
         last: the newest good copy: its size, grown as the database grew. Without one, half of the database's size
             (what isn't dumped, the indexes, and compression take most databases below that).
 
@@ -263,6 +266,7 @@ def check_space(folder: Folder, facts: Dict[str, Any], last: Optional[Copy]) -> 
         needed, source = int(last.size_bytes * 1.1 * max(1.0, size_now / size_then)), "the last copy's size"
     else:
         needed, source = size_now // 2, "the database's size"
+    needed *= times
     free = folder.free_bytes()
     if free < needed + _RESERVE_BYTES:
         raise StateError(
@@ -287,7 +291,9 @@ def make_copy(
     with watch.stage("look"), ThreadPoolExecutor(1, "probe") as pool:
         probing = pool.submit(cluster.tools, lambda: probe_tools(server))
         facts = database_facts(server, request.database)
-        check_space(folder, facts, last)
+        if request.encryptor is not None:
+            request.encryptor.check()
+        check_space(folder, facts, last, 1 if request.encryptor is None else 2)
         tools = probing.result()
     work = _Work(server, folder, request, tools, watch, cluster, last.size_bytes if last is not None else 0)
     try:
@@ -356,14 +362,20 @@ class _Work:
             for sink in self._sinks:
                 sink.finish()
         objects["sequences"] = self._verify([dump_sink] + ([reference_sink] if reference_sink else []), objects)
+        plain = dump_sink
+        if request.encryptor is not None:
+            with self._watch.stage("encrypt"):
+                dump_sink = self._encrypt(dump_sink)
+                globals_sink = self._encrypt(globals_sink) if globals_sink else None
+                reference_sink = self._encrypt(reference_sink) if reference_sink else None
         duration_s = time.monotonic() - started
         manifest: Dict[str, Any] = {
             "format_version": FORMAT_VERSION,
             "database": request.database,
-            "file": request.stem + compression.suffix,
+            "file": dump_sink.final_name,
             "format": "custom",
             "compression": compression.name,
-            "restore": restore_command(request.stem + compression.suffix, compression.name),
+            "restore": restore_command(dump_sink.final_name, compression.name, request.encryptor is not None),
             "taken_at": iso_utc(request.taken_at),
             "snapshot_at": snapshot.at,
             "wal_position": snapshot.wal_position,
@@ -382,8 +394,9 @@ class _Work:
             "sha256": dump_sink.sha256,
             "tables": tables,
             **objects,
-            "globals": _file_facts(request.stem + GLOBALS_SUFFIX, globals_sink),
-            "reference": _file_facts(request.stem + ".reference" + compression.suffix, reference_sink),
+            "encryption": _encryption_facts(request.encryptor, plain),
+            "globals": _file_facts(globals_sink),
+            "reference": _file_facts(reference_sink),
             "label": request.label or None,
             "verified": {"level": request.verify, "at": iso_utc(request.taken_at + timedelta(seconds=duration_s))},
             "duration_s": round(duration_s, 3),
@@ -402,6 +415,19 @@ class _Work:
                 verify_archive(folder, archive.name, archive.sha256, self._request.verify, wrapped, server)
             return reading.result()
 
+    def _encrypt(self, plain: _HashingSink) -> _HashingSink:
+        """Encrypt a file that was verified; the plain one is removed."""
+        sink = self._sink(plain.final_name + ENCRYPTED_SUFFIX)
+        if self._request.encryptor is not None:
+            self._request.encryptor.encrypt(self._folder.chunks(plain.name), sink)
+        sink.finish()
+        if HashedFile(self._folder, sink.name).hexdigest() != sink.sha256:
+            raise VerificationError("%s isn't on the disk what was written." % sink.final_name)
+        self._folder.remove(plain.name)
+        self.names.remove(plain.final_name)
+        self._sinks.remove(plain)
+        return sink
+
     def undo(self) -> None:
         """Leave nothing of a copy that failed."""
         end_sessions(self._server, self._request.run)
@@ -411,7 +437,7 @@ class _Work:
             self._folder.remove(name)
 
     def _sink(self, name: str, tell: Tell = ignore, expected_bytes: int = 0) -> _HashingSink:
-        sink = _HashingSink(self._folder, partial_name(name), tell, expected_bytes)
+        sink = _HashingSink(self._folder, name, tell, expected_bytes)
         self.names.append(name)
         self._sinks.append(sink)
         return sink
@@ -517,5 +543,12 @@ class _Work:
         return found
 
 
-def _file_facts(name: str, sink: Optional[_HashingSink]) -> Any:
-    return None if sink is None else {"file": name, "size_bytes": sink.size_bytes, "sha256": sink.sha256}
+def _file_facts(sink: Optional[_HashingSink]) -> Any:
+    return None if sink is None else {"file": sink.final_name, "size_bytes": sink.size_bytes, "sha256": sink.sha256}
+
+
+def _encryption_facts(encryptor: Optional[Encryptor], plain: _HashingSink) -> Any:
+    if encryptor is None:
+        return None
+    facts = {"method": "age", "recipients": list(encryptor.recipients)}
+    return dict(facts, plain_size_bytes=plain.size_bytes, plain_sha256=plain.sha256)

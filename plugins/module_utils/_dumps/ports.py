@@ -145,3 +145,17 @@ class Folder(Protocol):
 
     def lock(self, name: str) -> ContextManager[LockState]:
         """Hold a lock for one run. Raises ConflictError where another run holds it."""
+
+
+class Encryptor(Protocol):
+    """Encrypts copies to public keys."""
+
+    @property
+    def recipients(self) -> Sequence[str]:
+        """The public keys."""
+
+    def check(self) -> None:
+        """See that it will work. Raises BulkheadError."""
+
+    def encrypt(self, chunks: Iterable[bytes], sink: Callable[[bytes], Any]) -> None:
+        """Encrypt a stream. Raises OutsideError."""

@@ -19,7 +19,7 @@ from .due import Due, decide_due
 from .log import ACKNOWLEDGED, FAILED, HELD, PRUNED, log_entry, log_name
 from .manifest import COUNTED
 from .pipeline import Cluster, DumpRequest, Stopwatch, end_sessions, make_copy
-from .ports import Folder, LockState, Server, Tell, ignore
+from .ports import Encryptor, Folder, LockState, Server, Tell, ignore
 from .retention import Retention, Verdict, decide, parse_retention
 
 
@@ -126,6 +126,7 @@ def rotate(
     check_mode: bool,
     tell: Tell = ignore,
     cluster: Optional[Cluster] = None,
+    encryptor: Optional[Encryptor] = None,
 ) -> Dict[str, Any]:
     """Do what is due; return the module's result.
 
@@ -133,6 +134,7 @@ def rotate(
         open_server: connects; called only where a dump is made.
         tell: hears what is being done.
         cluster: what other databases of the same cluster share in this run.
+        encryptor: encrypts the files of a copy after they were verified; without one they stay plain.
 
     Raises:
         BulkheadError: the dump failed. Then nothing is pruned and nothing of it is left.
@@ -157,7 +159,7 @@ def rotate(
                 make = partial(
                     make_copy,
                     folder=folder,
-                    request=_dump_request(request, rotation),
+                    request=_dump_request(request, rotation, encryptor),
                     last=last,
                     watch=watch,
                     cluster=cluster or Cluster(),
@@ -220,7 +222,7 @@ def _held(request: RotateRequest, rotation: Rotation, now: datetime, hold: str) 
     return replace(rotation, verdicts=tuple(verdicts))
 
 
-def _dump_request(request: RotateRequest, rotation: Rotation) -> DumpRequest:
+def _dump_request(request: RotateRequest, rotation: Rotation, encryptor: Optional[Encryptor]) -> DumpRequest:
     return DumpRequest(
         request.database,
         rotation.stem,
@@ -232,6 +234,7 @@ def _dump_request(request: RotateRequest, rotation: Rotation) -> DumpRequest:
         request.data_only_tables,
         request.label,
         request.lock_timeout_s,
+        encryptor,
     )
 
 

@@ -499,6 +499,7 @@ def _backup(platform: Mapping[str, Any]) -> Thing:
             compression=backup["compression"],
             globals=backup["globals"],
             shrink_ratio=backup["shrink_ratio"],
+            encrypt_to=backup["encrypt_to"],
         )
         # The module hides what is in its passwords, and shows the rest.
         password = options.pop("login_password", None)

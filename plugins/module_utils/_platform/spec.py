@@ -59,6 +59,7 @@ BACKUP = {
     "accept_gap": Field(),
     "globals": Field("bool", default=True),
     "shrink_ratio": Field("ratio", default=0.5),
+    "encrypt_to": Field("list", default=[]),
     # Commands on the host around a dump that is due, each as a list of its words.
     "before": Field("list", elements="list", default=[]),
     "after": Field("list", elements="list", default=[]),

@@ -434,6 +434,7 @@ def test_only_databases_with_a_schedule_are_backed_up(phases: Dict[str, Any]) ->
             "compression": "auto",
             "globals": True,
             "shrink_ratio": 0.5,
+            "encrypt_to": [],
         },
         "before": [["sync"]],
         "after": [],
