@@ -85,6 +85,11 @@ class Compression:
         """Whether the program zstd compresses what pg_dump writes."""
         return bool(self.zstd)
 
+    @property
+    def by(self) -> str:
+        """Return the options that decide how small a dump gets."""
+        return "pg_dump %s%s" % (self.argument, " | zstd %s" % self.zstd if self.zstd else "")
+
 
 @dataclass(frozen=True)
 class Tools:
@@ -167,20 +172,20 @@ class Cluster:
     """What is the same for all databases of a cluster in one run: asked for once, by whoever comes first."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._tools_lock, self._globals_lock = threading.Lock(), threading.Lock()
         self._tools: Optional[Tools] = None
         self._globals: Optional[bytes] = None
 
     def tools(self, ask: Callable[[], Tools]) -> Tools:
         """Return what the server's side offers."""
-        with self._lock:
+        with self._tools_lock:
             if self._tools is None:
                 self._tools = ask()
             return self._tools
 
     def globals(self, dump: Callable[[], bytes]) -> bytes:
         """Return the roles as SQL; where they can't be dumped the next one tries again."""
-        with self._lock:
+        with self._globals_lock:
             if self._globals is None:
                 self._globals = dump()
             return self._globals
@@ -375,6 +380,7 @@ class _Work:
             "file": dump_sink.final_name,
             "format": "custom",
             "compression": compression.name,
+            "compressed_by": compression.by,
             "restore": restore_command(dump_sink.final_name, compression.name, request.encryptor is not None),
             "taken_at": iso_utc(request.taken_at),
             "snapshot_at": snapshot.at,

@@ -165,8 +165,9 @@ def rotate(
                     cluster=cluster or Cluster(),
                 )
                 manifest, names = _dump(request, rotation, folder, open_server, make, killed_run, note)
-                hold = hold or _shrunk(manifest, last, request.shrink_ratio)
-                if hold and not rotation.catalogue.log.hold:
+                shrunk = _shrunk(manifest, last, request.shrink_ratio)
+                if shrunk and not hold:
+                    hold = shrunk
                     folder.append_json_line(log_name(request.database), log_entry(HELD, now, reason=hold))
                     rotation = _held(request, rotation, now, hold)
             with watch.stage("prune"):
@@ -203,17 +204,22 @@ def _dump(
 
 def _shrunk(manifest: Dict[str, Any], last: Optional[Copy], ratio: float) -> str:
     """Return why a dump that is much smaller than the one before makes the retention wait; empty where it isn't."""
-    before = (last.manifest or {}) if last is not None else {}
-    if last is None or before.get("compression") != manifest["compression"]:
+    if last is None or last.manifest is None:
         return ""
-    if manifest["size_bytes"] >= ratio * last.size_bytes:
-        return ""
-    return "%s has %s, and %s before it has %s" % (
-        manifest["file"],
-        format_size(manifest["size_bytes"]),
-        last.dump,
-        format_size(last.size_bytes),
-    )
+    if manifest["compressed_by"] == last.manifest.get("compressed_by"):
+        size, size_before = int(manifest["size_bytes"]), last.size_bytes
+        told = "%s has %s, and %s before it has %s"
+        shown = (format_size(size), format_size(size_before))
+    else:
+        # Sizes that were made in two ways say nothing of each other.
+        size, size_before = _rows(manifest), _rows(last.manifest)
+        told = "%s has %s rows, and %s before it has %s"
+        shown = (str(size), str(size_before))
+    return told % (manifest["file"], shown[0], last.dump, shown[1]) if size < ratio * size_before else ""
+
+
+def _rows(manifest: Mapping[str, Any]) -> int:
+    return sum(int(table["rows"]) for table in manifest["tables"])
 
 
 def _held(request: RotateRequest, rotation: Rotation, now: datetime, hold: str) -> Rotation:
