@@ -9,18 +9,15 @@ included. The runs alternate, so that noise hits all alike.
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from backup import importable, own_container
+from backup import call_module, importable, own_container
 
 ROUNDS = 3
 # 500,000 rows: embeddings as numbers without a pattern, and plain ones with indexes, a foreign key and a sequence.
@@ -53,20 +50,7 @@ def sql(container: str, statement: str) -> None:
 
 def call(folder: Path, check: bool = False, **options: Any) -> tuple[float, int, dict[str, Any]]:
     """Run the module as Ansible would; return seconds, the peak of its memory in bytes, and its result."""
-    arguments = folder / "arguments.json"
-    arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": dict(options, _ansible_check_mode=check)}))
-    module = "ansible_collections.bulkhead.stack.plugins.modules.pg_database_isolate"
-    output = folder / "output.json"
-    begin = time.monotonic()
-    with output.open("wb") as stream:
-        process = subprocess.Popen([sys.executable, "-m", module, str(arguments)], stdout=stream)
-        _pid, _status, used = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - begin
-    process.returncode = 0
-    result: dict[str, Any] = json.loads(output.read_text())
-    if result.get("failed"):
-        raise SystemExit(result["msg"])
-    return seconds, used.ru_maxrss * 1024, result
+    return call_module("pg_database_isolate", folder, _ansible_check_mode=check, **options)
 
 
 def by_hand(container: str) -> float:
