@@ -11,7 +11,8 @@ source "$here/lib.sh"
 # The newest series of the community package whose collections are tested with ansible-core 2.19. It is only unpacked:
 # Galaxy isn't always within reach, and a Python index is needed for the environment anyway.
 ansible_package="ansible==12.3.0"
-collections=(community/docker community/library_inventory_filtering_v1)
+# awx.awx is no dependency: awx/ is held to its modules.
+collections=(community/docker community/library_inventory_filtering_v1 awx/awx)
 
 venv="$BULKHEAD_CACHE/venv"
 engine_wait_s=60

@@ -202,7 +202,8 @@ class Run:
             mistakes.extend("%s: %s." % (key, message.rstrip(".")) for message in read.error_messages)
             self._options[key] = read.validated_parameters
         for option in ("passwords", "acknowledge"):
-            unknown = sorted(set(params[option]) - set(self._options))
+            # An empty answer to a survey is a list with nothing in it.
+            unknown = sorted(set(params[option]) - set(self._options) - {""})
             mistakes.extend("%s: there is no database %s." % (option, key) for key in unknown)
         if params["jobs"] is not None and params["jobs"] < 1:
             mistakes.append("jobs is %d: nothing would ever be done." % params["jobs"])
