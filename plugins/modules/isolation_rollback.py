@@ -92,7 +92,6 @@ set_aside:
   sample: archon_db_undone_20261124T101500Z
 """
 
-import contextlib
 from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
@@ -123,11 +122,7 @@ def roll_back(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     result: Dict[str, Any] = {"restored": [], "set_aside": ""}
     with open_postgres(options) as postgres:
         others = (shared,) if shared else ()
-        # A check run ends nothing, not even what a killed run left.
-        lock = (
-            contextlib.nullcontext() if check_mode else postgres.working_on(database, others, options["lock_timeout"])
-        )
-        with lock:
+        with postgres.working_on(database, others, options["lock_timeout"], only_looking=check_mode):
             state = read_rollback(postgres, entries, database, shared, options["archive_schema"])
             plan = plan_rollback(state, database, shared, options["rows"])
             if not check_mode:

@@ -125,11 +125,7 @@ def ending(options: Dict[str, Any], check_mode: bool, stack: contextlib.ExitStac
             opened["postgres"] = stack.enter_context(open_postgres(options))
         postgres = opened["postgres"]
         database = kept.database or kept.name
-        # A check run ends nothing, not even what a killed run left.
-        lock = (
-            postgres.working_on(database, (), options["lock_timeout"]) if not check_mode else contextlib.nullcontext()
-        )
-        with lock:
+        with postgres.working_on(database, (), options["lock_timeout"], only_looking=check_mode):
             return end_in_cluster(
                 kept, postgres, lambda name: read_manifest(options["manifests"].get(name)), check_mode
             )

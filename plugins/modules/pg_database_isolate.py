@@ -359,7 +359,7 @@ cannot_contain:
 import contextlib
 import os
 import secrets
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -477,10 +477,9 @@ def isolate(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     with contextlib.ExitStack() as stack:
         postgres = stack.enter_context(open_postgres(options))
         wanted = parse_wanted(options, files.read_bytes, read_password(options, check_mode))
-        ended: List[str] = []
-        if not check_mode:
-            others = (wanted.legacy.database,) if wanted.legacy else ()
-            ended = stack.enter_context(postgres.working_on(wanted.database, others, wanted.lock_timeout_s))
+        others = (wanted.legacy.database,) if wanted.legacy else ()
+        working = postgres.working_on(wanted.database, others, wanted.lock_timeout_s, only_looking=check_mode)
+        ended = stack.enter_context(working)
         state = read_state(postgres, wanted)
         plan = make_plan_of(wanted, state, postgres)
         if not check_mode:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Dict, Iterable, Mapping, Optional
 
 from .._core.text import iso_utc
+from .ports import Folder
 
 DUMPED, PRUNED, FAILED, HELD, ACKNOWLEDGED = "dumped", "pruned", "failed", "held", "acknowledged"
 
@@ -42,9 +43,9 @@ def log_name(database: str) -> str:
     return "catalogue_%s.jsonl" % database
 
 
-def log_entry(event: str, moment: datetime, **more: Any) -> Dict[str, Any]:
-    """Return one line of the log."""
-    return dict(more, event=event, at=iso_utc(moment))
+def record(folder: Folder, database: str, event: str, moment: datetime, **more: Any) -> None:
+    """Append one line to the log, synced."""
+    folder.append_json_line(log_name(database), dict(more, event=event, at=iso_utc(moment)))
 
 
 def read_log(lines: Iterable[Mapping[str, Any]]) -> Log:

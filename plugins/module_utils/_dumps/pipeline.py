@@ -22,7 +22,7 @@ from .._core.sql import Sql
 from .._core.text import format_size, iso_utc
 from .catalogue import ENCRYPTED_SUFFIX, GLOBALS_SUFFIX, MANIFEST_SUFFIX, Copy, partial_name
 from .inventory import list_objects
-from .log import DUMPED, log_entry, log_name
+from .log import DUMPED, record
 from .manifest import FORMAT_VERSION, manifest_bytes, restore_command
 from .ports import Encryptor, Folder, Server, Tell, ignore
 from .snapshot import Snapshot, count_rows, database_facts, open_snapshot, sample_rows
@@ -457,16 +457,15 @@ class _Work:
             for name in self.names:
                 if name == self.names[-1]:
                     # Before the manifest has its name: a copy that counts is in the log, whatever happens here.
-                    folder.append_json_line(
-                        log_name(request.database),
-                        log_entry(
-                            DUMPED,
-                            request.taken_at,
-                            stem=request.stem,
-                            manifest_sha256=sink.sha256,
-                            size_bytes=manifest["size_bytes"],
-                            duration_s=manifest["duration_s"],
-                        ),
+                    record(
+                        folder,
+                        request.database,
+                        DUMPED,
+                        request.taken_at,
+                        stem=request.stem,
+                        manifest_sha256=sink.sha256,
+                        size_bytes=manifest["size_bytes"],
+                        duration_s=manifest["duration_s"],
                     )
                 self._renamed.append(name)
                 folder.rename(partial_name(name), name)

@@ -75,10 +75,12 @@ def parse_retention(options: Optional[Mapping[str, Any]]) -> Retention:
             )
     if "last" in given and "keep" in given:
         raise InputError("Retention says both keep and last, and they mean the same.", "Leave one of them out.")
-    within, unverified = given.pop("within", None), given.pop("unverified", "30d")
+    within, unverified = given.pop("within", None), given.pop("unverified", None)
     numbers = {("last" if key == "keep" else key): _number(key, value) for key, value in given.items()}
     return Retention(
-        within_s=None if within is None else parse_duration(within), unverified_s=parse_duration(unverified), **numbers
+        within_s=None if within is None else parse_duration(within),
+        unverified_s=Retention.unverified_s if unverified is None else parse_duration(unverified),
+        **numbers,
     )
 
 

@@ -16,7 +16,7 @@ from .._core.schedule import Schedule, parse_schedule, parse_timezone
 from .._core.text import format_size, iso_utc, parse_duration
 from .catalogue import Catalogue, Copy, check_database_name, free_stem, lock_name, look
 from .due import Due, decide_due
-from .log import ACKNOWLEDGED, FAILED, HELD, PRUNED, log_entry, log_name
+from .log import ACKNOWLEDGED, FAILED, HELD, PRUNED, record
 from .manifest import COUNTED
 from .pipeline import Cluster, DumpRequest, Stopwatch, end_sessions, make_copy
 from .ports import Encryptor, Folder, LockState, Server, Tell, ignore
@@ -77,6 +77,7 @@ class Rotation:
 
     Arguments:
         acknowledged: the hold that ends; empty where none does.
+        hold: why nothing is removed until somebody acknowledges; empty where nothing waits for that.
     """
 
     catalogue: Catalogue
@@ -85,6 +86,7 @@ class Rotation:
     taken_at: datetime
     verdicts: Tuple[Verdict, ...]
     acknowledged: str = ""
+    hold: str = ""
 
     @property
     def pruned(self) -> List[Copy]:
@@ -110,12 +112,13 @@ def plan_rotation(request: RotateRequest, catalogue: Catalogue, now: datetime) -
     log, copies, waits = catalogue.log, list(catalogue.copies), ""
     if due.due:
         copies.append(Copy(request.database, stem, "", taken_at, level=request.verify))
-    if log.hold and not request.acknowledge:
-        waits = "%s; it ends by acknowledge" % log.hold
+    hold, acknowledged = ("", log.hold) if request.acknowledge else (log.hold, "")
+    if hold:
+        waits = "%s; it ends by acknowledge" % hold
     elif log.failure and not due.due:
         waits = "the last run failed"
     verdicts = decide(copies, request.retention, max(now, taken_at), request.zone, waits)
-    return Rotation(catalogue, due, stem, taken_at, tuple(verdicts), log.hold if request.acknowledge else "")
+    return Rotation(catalogue, due, stem, taken_at, tuple(verdicts), acknowledged, hold)
 
 
 def rotate(
@@ -145,15 +148,18 @@ def rotate(
         rotation = plan_rotation(request, look(request.database, folder), now)
     manifest: Optional[Dict[str, Any]] = None
     names: List[str] = []
-    hold = rotation.catalogue.log.hold if not request.acknowledge else ""
     if rotation.plan(folder.path).changed and not check_mode:
         folder.make()
         with folder.lock(lock_name(request.database)) as note:
-            killed_run = _clean_up(request, folder, note, now)
+            left = note.read()
             # What another run did before we had the lock counts.
-            rotation = plan_rotation(request, look(request.database, folder), now)
+            catalogue = look(request.database, folder)
+            if left or catalogue.partials:
+                _clean_up(request, folder, catalogue, left, now)
+                catalogue = look(request.database, folder)
+            rotation = plan_rotation(request, catalogue, now)
             if rotation.acknowledged:
-                folder.append_json_line(log_name(request.database), log_entry(ACKNOWLEDGED, now))
+                record(folder, request.database, ACKNOWLEDGED, now)
             if rotation.due.due:
                 last = rotation.catalogue.newest_good("hashed", now)
                 make = partial(
@@ -164,17 +170,16 @@ def rotate(
                     watch=watch,
                     cluster=cluster or Cluster(),
                 )
-                manifest, names = _dump(request, rotation, folder, open_server, make, killed_run, note)
+                manifest, names = _dump(request, rotation, folder, open_server, make, str(left.get("run") or ""), note)
                 shrunk = _shrunk(manifest, last, request.shrink_ratio)
-                if shrunk and not hold:
-                    hold = shrunk
-                    folder.append_json_line(log_name(request.database), log_entry(HELD, now, reason=hold))
-                    rotation = _held(request, rotation, now, hold)
+                if shrunk and not rotation.hold:
+                    record(folder, request.database, HELD, now, reason=shrunk)
+                    rotation = _held(request, rotation, now, shrunk)
             with watch.stage("prune"):
                 _prune(request, rotation.pruned, folder, note, now)
             note.write({})
     watch.seconds["total"] = round(time.monotonic() - started, 3)
-    return _result(request, rotation, folder, manifest, names, hold, watch)
+    return _result(request, rotation, folder, manifest, names, watch)
 
 
 def _dump(
@@ -197,8 +202,7 @@ def _dump(
         reason = error.message if isinstance(error, BulkheadError) else type(error).__name__
         # The disk may be full: the failure itself is what is to be reported.
         with suppress(OutsideError):
-            entry = log_entry(FAILED, rotation.taken_at, stem=rotation.stem, reason=reason)
-            folder.append_json_line(log_name(request.database), entry)
+            record(folder, request.database, FAILED, rotation.taken_at, stem=rotation.stem, reason=reason)
         raise
 
 
@@ -225,7 +229,7 @@ def _rows(manifest: Mapping[str, Any]) -> int:
 def _held(request: RotateRequest, rotation: Rotation, now: datetime, hold: str) -> Rotation:
     copies = [verdict.copy for verdict in rotation.verdicts]
     verdicts = decide(copies, request.retention, max(now, rotation.taken_at), request.zone, hold)
-    return replace(rotation, verdicts=tuple(verdicts))
+    return replace(rotation, verdicts=tuple(verdicts), hold=hold)
 
 
 def _dump_request(request: RotateRequest, rotation: Rotation, encryptor: Optional[Encryptor]) -> DumpRequest:
@@ -244,10 +248,10 @@ def _dump_request(request: RotateRequest, rotation: Rotation, encryptor: Optiona
     )
 
 
-def _clean_up(request: RotateRequest, folder: Folder, note: LockState, now: datetime) -> str:
-    """Finish what a run that was killed had begun; return that run's name where it may have left sessions."""
-    left = note.read()
-    catalogue = look(request.database, folder)
+def _clean_up(
+    request: RotateRequest, folder: Folder, catalogue: Catalogue, left: Mapping[str, Any], now: datetime
+) -> None:
+    """Finish what a run that was killed had begun, by the note that it left."""
     for name in catalogue.partials:
         folder.remove(name)
     stem = str(left.get("stem") or "")
@@ -260,15 +264,13 @@ def _clean_up(request: RotateRequest, folder: Folder, note: LockState, now: date
         for copy in catalogue.copies:
             if copy.stem == stem:
                 _remove(copy.files, folder)
-        killed = log_entry(FAILED, now, stem=stem, reason="its run was killed")
-        folder.append_json_line(log_name(request.database), killed)
+        record(folder, request.database, FAILED, now, stem=stem, reason="its run was killed")
     ours = {name for name, _size in folder.entries()} & set(left.get("pruning") or [])
     owned = {name for copy in catalogue.copies for name in copy.files} | {name for name, _why in catalogue.orphans}
     _remove(tuple(sorted(ours & owned)), folder)
     folder.sync()
     if left.get("stems"):
-        folder.append_json_line(log_name(request.database), log_entry(PRUNED, now, stems=left["stems"]))
-    return str(left.get("run") or "")
+        record(folder, request.database, PRUNED, now, stems=left["stems"])
 
 
 def _prune(request: RotateRequest, copies: List[Copy], folder: Folder, note: LockState, now: datetime) -> None:
@@ -279,7 +281,7 @@ def _prune(request: RotateRequest, copies: List[Copy], folder: Folder, note: Loc
     for copy in copies:
         _remove(copy.files, folder)
     folder.sync()
-    folder.append_json_line(log_name(request.database), log_entry(PRUNED, now, stems=stems))
+    record(folder, request.database, PRUNED, now, stems=stems)
 
 
 def _remove(names: Tuple[str, ...], folder: Folder) -> None:
@@ -293,7 +295,6 @@ def _result(
     folder: Folder,
     manifest: Optional[Dict[str, Any]],
     names: List[str],
-    hold: str,
     watch: Stopwatch,
 ) -> Dict[str, Any]:
     result = rotation.plan(folder.path).result()
@@ -319,13 +320,13 @@ def _result(
             for verdict in rotation.verdicts
             if verdict.keep
         ],
-        hold=hold or None,
+        hold=rotation.hold or None,
         last_failure=rotation.catalogue.log.failure or None,
         seconds=watch.seconds,
     )
     warnings = folder.warnings() + _future_warnings(rotation)
-    if hold:
-        warnings.append("Nothing is removed from %s until somebody acknowledges: %s." % (folder.path, hold))
+    if rotation.hold:
+        warnings.append("Nothing is removed from %s until somebody acknowledges: %s." % (folder.path, rotation.hold))
     if request.verify != COUNTED and not request.retention.keeps_everything:
         warnings.append("Retention counts copies that were read whole, and these are hashed only: use verify=read.")
     if warnings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -20,7 +20,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.catalogue im
 )
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.due import decide_due
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.info import parse_watches
-from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.log import Log, log_entry, read_log
+from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.log import Log, read_log, record
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import (
     FORMAT_VERSION,
     ManifestError,
@@ -28,6 +28,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest imp
     parse_manifest,
     restore_command,
 )
+from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.ports import Folder
 
 END = ".manifest.json"
 NOON = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
@@ -276,17 +277,30 @@ def test_a_drill_says_more_than_the_dump(passed: bool, level: str) -> None:
     assert catalogue_of(files).copies[0].level == "read"
 
 
+def entry(event: str, **more: Any) -> dict[str, Any]:
+    """Return the line that this event leaves in the log."""
+    lines: list[dict[str, Any]] = []
+
+    class Lines:
+        def append_json_line(self, name: str, line: dict[str, Any]) -> None:
+            assert name == "catalogue_db.jsonl"
+            lines.append(line)
+
+    record(cast(Folder, Lines()), "db", event, NOON, **more)
+    return lines[0]
+
+
 def test_the_log_from_first_to_last() -> None:
     name = stem("db", NOON)
-    dumped = log_entry("dumped", NOON, stem=name, manifest_sha256="a")
-    failed = log_entry("failed", NOON, stem="x", reason="no space left")
-    held, acknowledged = log_entry("held", NOON, reason="small"), log_entry("acknowledged", NOON)
+    dumped = entry("dumped", stem=name, manifest_sha256="a")
+    failed = entry("failed", stem="x", reason="no space left")
+    held, acknowledged = entry("held", reason="small"), entry("acknowledged")
     assert read_log([dumped]).manifests == {name: "a"}
     assert read_log([dumped, failed]).failure == "no space left"
     assert read_log([failed, dumped]).failure == ""
     assert read_log([dumped, held]).hold == "small"
     assert read_log([dumped, held, acknowledged]).hold == ""
-    pruned = read_log([dumped, log_entry("pruned", NOON, stems=[name])])
+    pruned = read_log([dumped, entry("pruned", stems=[name])])
     assert (pruned.manifests, pruned.pruned) == ({}, 1)
     # A run that was killed between the log and the last rename.
-    assert read_log([dumped, log_entry("failed", NOON, stem=name, reason="killed")]).manifests == {}
+    assert read_log([dumped, entry("failed", stem=name, reason="killed")]).manifests == {}
