@@ -190,7 +190,7 @@ ensure_venv() {
   # uv doesn't read pip's configuration; the one setting that decides where packages come from is handed on.
   pip_index="$("$venv/bin/pip" config get global.index-url 2>/dev/null || true)"
   if ! UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$pip_index}" UV_LINK_MODE=copy \
-    "$venv/bin/uv" pip install --python "$venv/bin/python" --quiet -r "$root/requirements/dev.txt" \
+    "$venv/bin/uv" pip install --python "$venv/bin/python" --quiet --compile-bytecode -r "$root/requirements/dev.txt" \
     >"$BULKHEAD_CACHE/logs/venv-install-uv.log" 2>&1 </dev/null; then
     say "Python environment: uv couldn't install it, trying pip"
     logged venv-install "$venv/bin/pip" install --quiet -r "$root/requirements/dev.txt"

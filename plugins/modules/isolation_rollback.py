@@ -98,7 +98,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import files
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.hands import HostHands
-from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_postgres
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.table_copy import CopyingPostgres
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_cluster
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError, OutsideError
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.rollback import (
@@ -120,7 +121,7 @@ def roll_back(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     database, shared, journal = options["database"], options["shared"], options["journal"]
     entries = completed_entries(files.read_json_lines(journal))
     result: Dict[str, Any] = {"restored": [], "set_aside": ""}
-    with open_postgres(options) as postgres:
+    with open_cluster(CopyingPostgres, options) as postgres:
         others = (shared,) if shared else ()
         with postgres.working_on(database, others, options["lock_timeout"], only_looking=check_mode):
             state = read_rollback(postgres, entries, database, shared, options["archive_schema"])

@@ -364,9 +364,9 @@ from typing import Any, Dict, Optional
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import files
-from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.postgres import Postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.status import StatusFile
-from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_postgres
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.table_copy import CopyingPostgres
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_cluster
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError, StateError
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.plan import Plan
@@ -475,7 +475,7 @@ def isolate(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     # The password file comes last: nothing is left of a run whose options are wrong.
     check_names(parse_wanted(options, files.read_bytes, None))
     with contextlib.ExitStack() as stack:
-        postgres = stack.enter_context(open_postgres(options))
+        postgres = stack.enter_context(open_cluster(CopyingPostgres, options))
         wanted = parse_wanted(options, files.read_bytes, read_password(options, check_mode))
         others = (wanted.legacy.database,) if wanted.legacy else ()
         working = postgres.working_on(wanted.database, others, wanted.lock_timeout_s, only_looking=check_mode)
@@ -489,7 +489,7 @@ def isolate(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         return {**describe(wanted, state), **plan.result(), "warnings_found": ended + plan.warnings}
 
 
-def make_plan_of(wanted: Wanted, state: State, postgres: Postgres) -> Plan:
+def make_plan_of(wanted: Wanted, state: State, postgres: CopyingPostgres) -> Plan:
     """Return the plan for the strategy that is wanted."""
     if wanted.strategy == "database":
         return make_plan(wanted, state, new_salt)
@@ -501,7 +501,7 @@ def new_salt() -> bytes:
     return secrets.token_bytes(16)
 
 
-def carry_out(plan: Plan, wanted: Wanted, state: State, postgres: Postgres, options: Dict[str, Any]) -> None:
+def carry_out(plan: Plan, wanted: Wanted, state: State, postgres: CopyingPostgres, options: Dict[str, Any]) -> None:
     """Apply the plan, journalled, and told of in the status file while rows may be copied."""
     journal = options["journal"]
     record = (lambda entry: files.append_json_line(journal, entry)) if journal else None

@@ -19,8 +19,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 
 from .._core.errors import InputError, OutsideError, StateError
 from .._core.sql import Secret, Sql
-from .._isolation.copying import CopyTable, Digest
-from . import locks, table_copy
+from . import locks
 from .docker import Docker, ExecResult
 
 try:
@@ -234,7 +233,7 @@ class Postgres:
             yield Transaction(self, connection)
             connection.commit()
         except psycopg2.Error as error:
-            raise _statement_error(error, None) from error
+            raise statement_error(error, None) from error
         finally:
             connection.close()
 
@@ -248,7 +247,7 @@ class Postgres:
         try:
             cursor.execute(compose(statement), _values(statement) or None)
         except psycopg2.Error as error:
-            raise _statement_error(error, statement) from error
+            raise statement_error(error, statement) from error
 
     # The client programs: where the server is.
 
@@ -340,45 +339,6 @@ class Postgres:
         connection = self._lock_connection()
         with locks.hold(connection, database, timeout_s):
             yield locks.end_leftovers(connection, self._application_name, (database, *others))
-
-    # Rows as streams.
-
-    def copy_table(
-        self, source: "Transaction", table: CopyTable, target: str, progress: Callable[[int], None]
-    ) -> Digest:
-        """Stream a table's rows from a transaction into another database; return what was sent."""
-        connection = self.connect(target)
-        try:
-            connection.autocommit = False
-            table_copy.prepare(connection)
-            connection.commit()
-            table_copy.prepare(source.connection)
-            return table_copy.copy_table(source.connection, connection, table, progress)
-        finally:
-            connection.close()
-
-    def copy_rows(self, source: "Transaction", query: Sql, target: "Transaction", into: Sql) -> int:
-        """Stream what a transaction's COPY gives into another's table; return the number of rows."""
-        for transaction in (source, target):
-            table_copy.prepare(transaction.connection)
-        texts = [
-            compose(statement).as_string(transaction.connection)
-            for statement, transaction in ((query, source), (into, target))
-        ]
-        try:
-            with target.connection.cursor() as cursor:
-                return table_copy.pipe(source.connection, texts[0], cursor, texts[1], lambda size: None)[0]
-        except psycopg2.Error as error:
-            raise _statement_error(error, into) from error
-
-    def digest_table(self, database: str, table: CopyTable) -> Digest:
-        """Return what a table holds: rows, bytes, and the checksum of its COPY stream."""
-        connection = self.connect(database)
-        try:
-            table_copy.prepare(connection)
-            return table_copy.digest_table(connection, table)
-        finally:
-            connection.close()
 
 
 @dataclass(frozen=True)
@@ -509,7 +469,7 @@ def _connection_error(error: Exception, endpoint: Endpoint, database: str, user:
     )
 
 
-def _statement_error(error: Any, statement: Optional[Sql]) -> OutsideError:
+def statement_error(error: Any, statement: Optional[Sql]) -> OutsideError:
     text = (getattr(error, "pgerror", None) or str(error)).strip()
     first = text.splitlines()[0].replace("ERROR:  ", "") if text else type(error).__name__
     where = "" if statement is None else " while running `%s`" % " ".join(statement.display().split())[:300]

@@ -12,7 +12,9 @@ import threading
 from typing import Any, Callable, List, Optional, Tuple
 
 from .._core.errors import OutsideError
+from .._core.sql import Sql
 from .._isolation.copying import CopyTable, Digest
+from .postgres import Postgres, Transaction, compose, statement_error
 
 # The connections that come here were made with it: where it is missing, postgres.py has said so by then.
 with contextlib.suppress(ImportError):
@@ -25,6 +27,39 @@ _SETTINGS = (
     "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET bytea_output = 'hex';"
     " SET extra_float_digits = 1; SET synchronize_seqscans = off; SET row_security = off; SET statement_timeout = 0"
 )
+
+
+class CopyingPostgres(Postgres):
+    """A cluster whose rows move: apart from what every module needs of one."""
+
+    def copy_table(self, source: Transaction, table: CopyTable, target: str, progress: Callable[[int], None]) -> Digest:
+        """Stream a table's rows from a transaction into another database; return what was sent."""
+        with contextlib.closing(self.connect(target)) as connection:
+            connection.autocommit = False
+            prepare(connection)
+            connection.commit()
+            prepare(source.connection)
+            return copy_table(source.connection, connection, table, progress)
+
+    def copy_rows(self, source: Transaction, query: Sql, target: Transaction, into: Sql) -> int:
+        """Stream what a transaction's COPY gives into another's table; return the number of rows."""
+        for transaction in (source, target):
+            prepare(transaction.connection)
+        texts = [
+            compose(statement).as_string(transaction.connection)
+            for statement, transaction in ((query, source), (into, target))
+        ]
+        try:
+            with target.connection.cursor() as cursor:
+                return pipe(source.connection, texts[0], cursor, texts[1], lambda size: None)[0]
+        except psycopg2.Error as error:
+            raise statement_error(error, into) from error
+
+    def digest_table(self, database: str, table: CopyTable) -> Digest:
+        """Return what a table holds: rows, bytes, and the checksum of its COPY stream."""
+        with contextlib.closing(self.connect(database)) as connection:
+            prepare(connection)
+            return digest_table(connection, table)
 
 
 class _Hash(io.RawIOBase):

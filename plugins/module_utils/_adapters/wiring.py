@@ -5,10 +5,12 @@
 
 import uuid
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator
+from typing import Any, ContextManager, Dict, Iterator, Type, TypeVar
 
 from .docker import Docker
 from .postgres import Postgres, resolve_endpoint
+
+Cluster = TypeVar("Cluster", bound=Postgres)
 
 
 def new_run_id() -> str:
@@ -16,13 +18,18 @@ def new_run_id() -> str:
     return uuid.uuid4().hex[:12]
 
 
-@contextmanager
-def open_postgres(options: Dict[str, Any], run: str = "") -> Iterator[Postgres]:
+def open_postgres(options: Dict[str, Any], run: str = "") -> ContextManager[Postgres]:
     """Yield the cluster that a module's connection options name; its connections are closed afterwards."""
+    return open_cluster(Postgres, options, run)
+
+
+@contextmanager
+def open_cluster(kind: Type[Cluster], options: Dict[str, Any], run: str = "") -> Iterator[Cluster]:
+    """Do the same with an adapter that can more than others need."""
     engine = Docker(options.get("docker_host")) if options.get("container") else None
     postgres = None
     try:
-        postgres = Postgres(resolve_endpoint(options, engine), engine, "bulkhead/" + (run or new_run_id()))
+        postgres = kind(resolve_endpoint(options, engine), engine, "bulkhead/" + (run or new_run_id()))
         yield postgres
     finally:
         if postgres is not None:

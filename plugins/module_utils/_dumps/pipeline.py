@@ -12,7 +12,7 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
@@ -26,7 +26,7 @@ from .log import DUMPED, record
 from .manifest import FORMAT_VERSION, manifest_bytes, restore_command
 from .ports import Encryptor, Folder, Server, Tell, ignore
 from .snapshot import Snapshot, count_rows, database_facts, open_snapshot, sample_rows
-from .verify import HashedFile, first_lines, sequence_values, verify_archive
+from .verify import HashedFile, first_lines, verify_archive
 
 _RESERVE_BYTES = 8 * 1024 * 1024
 # The stages that run beside another one aren't told of.
@@ -293,16 +293,11 @@ def make_copy(
         BulkheadError: it could not be made or isn't good; nothing of it is left.
     """
     started = time.monotonic()
-    with watch.stage("look"), ThreadPoolExecutor(1, "probe") as pool:
-        probing = pool.submit(cluster.tools, lambda: probe_tools(server))
-        facts = database_facts(server, request.database)
-        if request.encryptor is not None:
-            request.encryptor.check()
-        check_space(folder, facts, last, 1 if request.encryptor is None else 2)
-        tools = probing.result()
-    work = _Work(server, folder, request, tools, watch, cluster, last.size_bytes if last is not None else 0)
+    if request.encryptor is not None:
+        request.encryptor.check()
+    work = _Work(server, folder, request, watch, cluster, last)
     try:
-        manifest = work.make(facts, started)
+        manifest = work.make(started)
     except BaseException:
         work.undo()
         raise
@@ -317,33 +312,39 @@ class _Work:
         server: Server,
         folder: Folder,
         request: DumpRequest,
-        tools: Tools,
         watch: Stopwatch,
         cluster: Cluster,
-        expected_bytes: int,
+        last: Optional[Copy],
     ) -> None:
         self.names: List[str] = []
         self._server = server
         self._folder = folder
         self._request = request
-        self._tools = tools
         self._compression = Compression("none", "", "")
         self._watch = watch
         self._cluster = cluster
-        self._expected_bytes = expected_bytes
+        self._last = last
         self._sinks: List[_HashingSink] = []
         self._renamed: List[str] = []
 
-    def make(self, facts: Dict[str, Any], started: float) -> Dict[str, Any]:
+    def make(self, started: float) -> Dict[str, Any]:
         request = self._request
-        with self._server.transaction(request.database, "REPEATABLE READ", True) as transaction:
+        with ExitStack() as stack:
+            with self._watch.stage("look"), ThreadPoolExecutor(1, "probe") as pool:
+                probing = pool.submit(self._cluster.tools, lambda: probe_tools(self._server))
+                transaction = stack.enter_context(self._server.transaction(request.database, "REPEATABLE READ", True))
+                facts = database_facts(transaction)
+                check_space(self._folder, facts, self._last, 1 if request.encryptor is None else 2)
+                tools = probing.result()
             with self._watch.stage("snapshot"):
                 snapshot = open_snapshot(transaction, request.lock_timeout_s)
                 objects = list_objects(transaction, request.stem)
                 compression = self._compression = choose_compression(
-                    request.compression, self._tools, lambda: sample_rows(transaction)
+                    request.compression, tools, lambda: sample_rows(transaction)
                 )
-            dump_sink = self._sink(request.stem + compression.suffix, self._watch.tell, self._expected_bytes)
+            dump_sink = self._sink(
+                request.stem + compression.suffix, self._watch.tell, self._last.size_bytes if self._last else 0
+            )
             globals_sink = self._sink(request.stem + GLOBALS_SUFFIX) if request.with_globals else None
             reference_sink = (
                 self._sink(request.stem + ".reference" + compression.suffix) if request.data_only_tables else None
@@ -390,7 +391,7 @@ class _Work:
                 "server_version": facts["server_version"],
                 "server_version_num": facts["server_version_num"],
             },
-            "client_version": self._tools.client_version,
+            "client_version": tools.client_version,
             "owner": facts["owner"],
             "encoding": facts["encoding"],
             "lc_collate": facts["lc_collate"],
@@ -414,12 +415,20 @@ class _Work:
 
     def _verify(self, archives: List[_HashingSink], objects: Dict[str, Any]) -> List[Dict[str, Any]]:
         """Verify the archives; return the sequences as the first one sets them."""
-        folder, wrapped, server = self._folder, self._compression.wrapped, self._server
-        with self._watch.stage("verify"), ThreadPoolExecutor(1, "sequences") as pool:
-            reading = pool.submit(sequence_values, folder, archives[0].name, objects["sequences"], wrapped, server)
+        told: List[Dict[str, Any]] = []
+        with self._watch.stage("verify"):
             for archive in archives:
-                verify_archive(folder, archive.name, archive.sha256, self._request.verify, wrapped, server)
-            return reading.result()
+                wanted = objects["sequences"] if archive is archives[0] else []
+                told += verify_archive(
+                    self._folder,
+                    archive.name,
+                    archive.sha256,
+                    self._request.verify,
+                    self._compression.wrapped,
+                    self._server,
+                    wanted,
+                )
+        return told
 
     def _encrypt(self, plain: _HashingSink) -> _HashingSink:
         """Encrypt a file that was verified; the plain one is removed."""

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 
 from .._core.errors import OutsideError
 from .._core.sql import Sql
-from .ports import Server, Transaction
+from .ports import Transaction
 
 # Each count is one more table in one statement's range: a bounded statement keeps planning and locking bounded.
 _COUNTS_PER_QUERY = 200
@@ -26,10 +26,13 @@ SELECT current_setting('server_version') AS server_version,
        pg_get_userbyid(d.datdba) AS owner,
        pg_encoding_to_char(d.encoding) AS encoding,
        d.datcollate AS lc_collate,
-       d.datctype AS lc_ctype
+       d.datctype AS lc_ctype,
+       has_function_privilege('pg_control_system()', 'EXECUTE') AS identifier_shown
   FROM pg_database d
  WHERE d.datname = current_database()
 """
+
+_IDENTIFIER = "SELECT system_identifier::text AS id FROM pg_control_system()"
 
 # A table that an extension brings is no user's table: pg_dump leaves it to CREATE EXTENSION.
 _TABLES = """
@@ -51,7 +54,9 @@ SELECT n.nspname AS schema, c.relname AS name
  ORDER BY pg_table_size(c.oid) DESC
  LIMIT 2
 """
-_SAMPLED_ROWS = 300
+# A few wide rows tell as much as many narrow ones, and are asked for first.
+_SAMPLED_ROWS = (30, 300)
+_SAMPLED_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -75,16 +80,13 @@ def open_snapshot(transaction: Transaction, lock_timeout_s: int) -> Snapshot:
     return Snapshot(row["snapshot"], row["at"], row["wal_position"])
 
 
-def database_facts(server: Server, database: str) -> Dict[str, Any]:
+def database_facts(transaction: Transaction) -> Dict[str, Any]:
     """Return versions, size, owner and locale of a database, and its cluster's identifier where we may see it."""
-    facts: Dict[str, Any] = dict(server.rows(Sql(_FACTS, database=database))[0])
+    facts: Dict[str, Any] = dict(transaction.rows(Sql(_FACTS))[0])
     facts["database_size_bytes"] = int(facts["database_size_bytes"])
-    try:
-        found = server.rows(Sql("SELECT system_identifier::text AS id FROM pg_control_system()", database=database))
-        facts["system_identifier"] = found[0]["id"]
-    except OutsideError:
-        # Not every role may see it.
-        facts["system_identifier"] = None
+    facts["system_identifier"] = None
+    if facts.pop("identifier_shown"):
+        facts["system_identifier"] = transaction.rows(Sql(_IDENTIFIER))[0]["id"]
     return facts
 
 
@@ -133,9 +135,14 @@ def sample_rows(transaction: Transaction) -> bytes:
     texts: List[str] = []
     for table in transaction.rows(Sql(_LARGEST)):
         name = (table["schema"], table["name"])
-        try:
-            rows = transaction.rows(Sql("SELECT t::text AS row FROM ONLY {} t LIMIT %s", (name,), (_SAMPLED_ROWS,)))
-        except OutsideError as error:
-            raise _explained(error) from error
-        texts.extend(row["row"] for row in rows)
+        rows: List[str] = []
+        for limit in _SAMPLED_ROWS:
+            try:
+                found = transaction.rows(Sql("SELECT t::text AS row FROM ONLY {} t LIMIT %s", (name,), (limit,)))
+            except OutsideError as error:
+                raise _explained(error) from error
+            rows = [row["row"] for row in found]
+            if len(rows) < limit or sum(map(len, rows)) >= _SAMPLED_BYTES:
+                break
+        texts.extend(rows)
     return "\n".join(texts).encode("utf-8")

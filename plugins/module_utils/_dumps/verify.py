@@ -8,22 +8,31 @@ whole archive, every row of it (``--list`` would read the table of contents only
 """
 
 import hashlib
+import itertools
 import re
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .._core.errors import BulkheadError, VerificationError
 from .ports import Folder, Server
 
-# Every stage reports its own status on a descriptor of its own: dash has no pipefail.
-_READ_WRAPPED = r"""
+# Every stage reports its own status on a descriptor of its own: dash has no pipefail. What comes first on stdin is the
+# archive's head once more, $1 bytes of it: its table of contents sets the sequences, and one command is started less.
+_READ = r"""
+head=$1 unpack=$2
+shift 2
+if [ "$head" -gt 0 ]; then
+  dd bs="$head" count=1 iflag=fullblock 2>/dev/null | $unpack 2>/dev/null |
+    pg_restore --data-only --file=- "$@" 2>/dev/null
+fi
 failed=$(
   {
-    { zstd -q -dc 4>&- || echo "zstd=$?" >&4; } |
+    { $unpack 4>&- || echo "unpacking=$?" >&4; } |
     { pg_restore --file=/dev/null 4>&- || echo "pg_restore=$?" >&4; }
   } 4>&1 </dev/stdin
 )
 [ -z "$failed" ] || { echo "failed stages: $failed" >&2; exit 1; }
 """
+_HEAD_BYTES = 256 * 1024
 
 
 class HashedFile:
@@ -58,17 +67,29 @@ def first_lines(text: str, count: int = 3) -> str:
     return "; ".join(lines[:count]).rstrip(".") or "it said nothing"
 
 
-def verify_archive(folder: Folder, name: str, sha256: str, level: str, wrapped: bool, server: Server) -> None:
-    """Verify a file of custom format.
+def verify_archive(
+    folder: Folder,
+    name: str,
+    sha256: str,
+    level: str,
+    wrapped: bool,
+    server: Server,
+    sequences: Sequence[Mapping[str, Any]] = (),
+) -> List[Dict[str, Any]]:
+    """Verify a file of custom format; return the sequences, each with its value and whether that was handed out.
+
+    Sequences follow no snapshot: what the archive says is what a restore gives, and only pg_restore tells it.
 
     Raises:
         VerificationError: it isn't what was written, or pg_restore can't read it to its end.
     """
     content = HashedFile(folder, name)
-    problem = ""
+    problem, told = "", _Sequences(sequences)
     if level == "read":
-        argv = ["sh", "-c", _READ_WRAPPED] if wrapped else ["pg_restore", "--file=/dev/null"]
-        found = server.run_client(argv, stdin=content, sink=_ignore, connect=False)
+        head = next(folder.chunks(name), b"")[:_HEAD_BYTES] if sequences else b""
+        argv = ["sh", "-c", _READ, "bulkhead-read", str(len(head)), "zstd -q -dc" if wrapped else "cat"]
+        stdin = itertools.chain([head], content) if head else content
+        found = server.run_client(argv + told.patterns, stdin=stdin, sink=told, connect=False)
         if found.rc != 0:
             problem = "pg_restore can't read it to its end (exit status %d): %s" % (found.rc, first_lines(found.stderr))
     if content.hexdigest() != sha256:
@@ -78,43 +99,51 @@ def verify_archive(folder: Folder, name: str, sha256: str, level: str, wrapped: 
             "The dump that was just made isn't good: %s. It was removed." % problem,
             "See the disk's health and the server's log; the copies from before are all still there.",
         )
+    if not told.complete:
+        _read_sequences(folder, name, wrapped, server, told)
+    return told.values()
 
 
-def sequence_values(
-    folder: Folder, name: str, sequences: Sequence[Mapping[str, Any]], wrapped: bool, server: Server
-) -> List[Dict[str, Any]]:
-    """Return the sequences, each with its value and whether that was handed out, as the archive sets them.
-
-    Sequences follow no snapshot: what the archive says is what a restore gives, and only pg_restore tells it.
-    """
-    if not sequences:
-        return []
-    argv = ["pg_restore", "--data-only", "--file=-"] + ["--table=%s" % item["name"] for item in sequences]
+def _read_sequences(folder: Folder, name: str, wrapped: bool, server: Server, told: "_Sequences") -> None:
+    """Read the sequences out of the whole archive: its table of contents is longer than its head, or it wasn't read."""
+    argv = ["pg_restore", "--data-only", "--file=-"] + told.patterns
     if wrapped:
         # pg_restore has read enough long before the end, and so zstd is cut off.
         argv = ["sh", "-c", 'zstd -q -dc 2>/dev/null | "$@"', "bulkhead-sequences"] + argv
-    values: Dict[Tuple[str, ...], Tuple[int, bool]] = {}
-    lines = _Lines(values)
-    found = server.run_client(argv, stdin=folder.chunks(name), sink=lines, connect=False)
+    found = server.run_client(argv, stdin=folder.chunks(name), sink=told, connect=False)
     if found.rc != 0:
         raise VerificationError("pg_restore can't read the sequences of the dump: %s." % first_lines(found.stderr))
-    told = []
-    for item in sequences:
-        value, is_called = values.get((item["schema"], item["name"]), (None, None))
-        told.append(dict(item, value=value, is_called=is_called))
-    return told
 
 
-class _Lines:
+class _Sequences:
     """Takes pg_restore's output; keeps what it sets, and leaves out rows of a table that has a sequence's name."""
 
     _SETVAL = re.compile(rb"SELECT pg_catalog\.setval\('((?:[^']|'')*)', (-?\d+), (true|false)\);")
     _PART = re.compile(r'"((?:[^"]|"")*)"|([^."]+)')
 
-    def __init__(self, values: Dict[Tuple[str, ...], Tuple[int, bool]]) -> None:
-        self._values = values
+    def __init__(self, sequences: Sequence[Mapping[str, Any]]) -> None:
+        self._sequences = sequences
+        self._set: Dict[Tuple[str, ...], Tuple[int, bool]] = {}
         self._rest = b""
         self._in_rows = False
+
+    @property
+    def patterns(self) -> List[str]:
+        """The options by which pg_restore is asked for them."""
+        return ["--table=%s" % item["name"] for item in self._sequences]
+
+    @property
+    def complete(self) -> bool:
+        """Whether each of them was set."""
+        return all((item["schema"], item["name"]) in self._set for item in self._sequences)
+
+    def values(self) -> List[Dict[str, Any]]:
+        """Return the sequences with what was set; None where nothing was."""
+        told = []
+        for item in self._sequences:
+            value, is_called = self._set.get((item["schema"], item["name"]), (None, None))
+            told.append(dict(item, value=value, is_called=is_called))
+        return told
 
     def __call__(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -131,8 +160,4 @@ class _Lines:
         if found:
             name = found.group(1).decode("utf-8", "replace").replace("''", "'")
             parts = [quoted.replace('""', '"') or plain for quoted, plain in self._PART.findall(name)]
-            self._values[tuple(parts)] = (int(found.group(2)), found.group(3) == b"true")
-
-
-def _ignore(_data: bytes) -> Any:
-    return None
+            self._set[tuple(parts)] = (int(found.group(2)), found.group(3) == b"true")
