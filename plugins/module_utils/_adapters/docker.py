@@ -261,6 +261,16 @@ class Docker:
         except (docker.errors.APIError, requests.exceptions.RequestException) as error:
             raise OutsideError("Network %s can't be inspected: %s." % (name, error)) from error
 
+    def has_volume(self, name: str) -> bool:
+        """Whether there is a volume of that name."""
+        try:
+            self._api.inspect_volume(name)
+            return True
+        except docker.errors.NotFound:
+            return False
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError("Volume %s can't be inspected: %s." % (name, error)) from error
+
     def image_or_none(self, image: str) -> Optional[Dict[str, Any]]:
         """Return what ``docker image inspect`` says of an image, or None where the engine has none of that name."""
         try:
@@ -322,6 +332,91 @@ class Docker:
             if container:
                 with contextlib.suppress(docker.errors.APIError, requests.exceptions.RequestException):
                     self._api.remove_container(container, force=True, v=True)
+
+    def start_server(
+        self,
+        image: str,
+        argv: Sequence[str],
+        settings: Mapping[str, Any],
+        labels: Mapping[str, str],
+        environment: Dict[str, str],
+        user: str,
+    ) -> str:
+        """Start a container of our own that goes on running, without a network; return its identifier.
+
+        Arguments:
+            image: one that the engine has. argv: takes the place of the image's entrypoint and command.
+            settings: more of the container's HostConfig, as ``create_host_config`` takes it.
+
+        Raises:
+            OutsideError: it can't be made or started; nothing of it is left.
+        """
+        # Labels of the image's own are inherited: Compose might take the container for one of its project.
+        inherited = dict.fromkeys(((self.image_or_none(image) or {}).get("Config") or {}).get("Labels") or {}, "")
+        container = ""
+        try:
+            container = self._api.create_container(
+                image,
+                command=list(argv[1:]),
+                entrypoint=[argv[0]],
+                environment=environment,
+                user=user,
+                labels={**inherited, **labels},
+                healthcheck={"test": ["NONE"]},
+                host_config=self._api.create_host_config(
+                    network_mode="none", cap_drop=["ALL"], security_opt=["no-new-privileges"], **settings
+                ),
+            )["Id"]
+            self._api.start(container)
+            return container
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            if container:
+                self.remove_by_force(container)
+            raise OutsideError(
+                "A throwaway server of image %s can't be started: %s." % (image, str(error).rstrip("."))
+            ) from error
+
+    def remove_by_force(self, container: str) -> None:
+        """Remove a container of our own, running or not, with its volumes; one that is gone is no error."""
+        with contextlib.suppress(docker.errors.NotFound):
+            try:
+                self._api.remove_container(container, force=True, v=True)
+            except docker.errors.NotFound:
+                raise
+            except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+                raise OutsideError("Container %s can't be removed: %s." % (container, error)) from error
+
+    def last_words(self, container: str) -> str:
+        """Return the last lines of a container's log, as one line; empty where it has none."""
+        with contextlib.suppress(docker.errors.APIError, requests.exceptions.RequestException):
+            text = self._api.logs(container, tail=5).decode("utf-8", "replace")
+            return "; ".join(line.strip() for line in text.splitlines() if line.strip())
+        return ""
+
+    def make_volume(self, labels: Mapping[str, str]) -> str:
+        """Make a volume that carries labels; return its name."""
+        try:
+            return str(self._api.create_volume(labels=dict(labels))["Name"])
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError("A volume can't be made: %s." % error) from error
+
+    def volumes(self, label: str) -> List[Dict[str, Any]]:
+        """Return name and labels of the volumes that carry a label (``key`` or ``key=value``)."""
+        try:
+            found = self._api.volumes(filters={"label": [label]}).get("Volumes") or []
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError("The engine at %s can't list its volumes: %s." % (self._url, error)) from error
+        return [{"name": item["Name"], "labels": item.get("Labels") or {}} for item in found]
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; one that is gone is no error."""
+        with contextlib.suppress(docker.errors.NotFound):
+            try:
+                self._api.remove_volume(name, force=True)
+            except docker.errors.NotFound:
+                raise
+            except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+                raise OutsideError("Volume %s can't be removed: %s." % (name, error)) from error
 
     def remove_old_throwaways(self) -> None:
         """Remove throwaway containers that a killed run has left: those older than any question takes."""

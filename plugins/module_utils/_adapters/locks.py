@@ -106,13 +106,13 @@ def end_leftovers(connection: Any, run: str, databases: Sequence[str]) -> List[s
             time.sleep(0.1)
 
 
-def lock_database(connect: Any, preferred: str) -> Any:
+def lock_database(connect: Any, usual: str, other: str) -> Any:
     """Return a connection to the database in which all locks are taken.
 
     Arguments:
-        connect: connects to the database of a name. preferred: the one to fall back to.
+        connect: connects to the database of a name. usual: that database. other: the one to fall back to.
     """
     try:
-        return connect("postgres")
+        return connect(usual)
     except BulkheadError:
-        return connect(preferred)
+        return connect(other)

@@ -131,6 +131,8 @@ class Postgres:
         self._application_name = application_name
         self._connections: Dict[str, Any] = {}
         self._locks: Any = None
+        # Where nobody's work is: a database in which there is a session can't be renamed.
+        self.locks_in = "postgres"
 
     @property
     def maintenance_database(self) -> str:
@@ -290,13 +292,14 @@ class Postgres:
                 yield ClientFolder(local, None, "")
             return
         container = self.endpoint.container
-        path = self._engine.run(container, ["mktemp", "-d", "/tmp/bulkhead-XXXXXX"]).stdout.decode("utf-8").strip()
+        said = self._engine.run(container, ["sh", "-c", "id -u && mktemp -d /tmp/bulkhead-XXXXXX"]).stdout.split()
+        path = said[1].decode("utf-8") if len(said) == 2 else ""
         if not path:
             raise OutsideError(
                 "No temporary folder can be made in container %s: its /tmp is read-only or full." % container
             )
         try:
-            yield ClientFolder(path, self._engine, container)
+            yield ClientFolder(path, self._engine, container, int(said[0]))
         finally:
             # The container may be gone by now, and the folder with it.
             with contextlib.suppress(OutsideError):
@@ -313,7 +316,7 @@ class Postgres:
     def _lock_connection(self) -> Any:
         """Return the session that says that this run lives, and that holds its locks."""
         if self._locks is None or self._locks.closed:
-            self._locks = locks.lock_database(self.connect, self.maintenance_database)
+            self._locks = locks.lock_database(self.connect, self.locks_in, self.maintenance_database)
             locks.mark_run(self._locks, self._application_name)
         return self._locks
 
@@ -343,17 +346,18 @@ class Postgres:
 
 @dataclass(frozen=True)
 class ClientFolder:
-    """A folder beside the client programs; they run as the superuser that made it."""
+    """A folder beside the client programs; they run as the user that made it."""
 
     path: str
     _engine: Optional[Docker]
     _container: str
+    _uid: int = 0
 
     def put(self, name: str, data: bytes) -> str:
         """Write a file into it, whole; return its path."""
         path = self.path + "/" + name
         if self._engine is not None:
-            self._engine.put_file(self._container, path, data)
+            self._engine.put_file(self._container, path, data, uid=self._uid)
         else:
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
                 stream.write(data)

@@ -29,9 +29,17 @@ SELECT n.nspname AS name, pg_get_userbyid(n.nspowner) AS owner
  ORDER BY 1
 """.replace("USERS", _USERS).replace("FREE", _not_of_an_extension("pg_namespace", "n.oid"))
 
+# A column owns the sequence of serial (a) and of identity (i).
 _SEQUENCES = """
-SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner) AS owner
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+SELECT n.nspname AS schema, c.relname AS name, pg_get_userbyid(c.relowner) AS owner,
+       s.seqincrement < 0 AS descends, m.nspname AS table_schema, t.relname AS table, a.attname AS column
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence s ON s.seqrelid = c.oid
+  LEFT JOIN pg_depend o ON o.classid = 'pg_class'::regclass AND o.objid = c.oid AND o.deptype IN ('a', 'i')
+                       AND o.refclassid = 'pg_class'::regclass AND o.refobjsubid > 0
+  LEFT JOIN pg_class t ON t.oid = o.refobjid AND t.relkind IN ('r', 'p')
+  LEFT JOIN pg_namespace m ON m.oid = t.relnamespace
+  LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = o.refobjsubid
+                          AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
  WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND FREE
  ORDER BY 1, 2
 """.replace("FREE", _not_of_an_extension("pg_class", "c.oid"))
@@ -61,6 +69,37 @@ SELECT n.nspname AS schema, p.proname AS name, pg_get_function_identity_argument
  ORDER BY 1, 2, 3
 """.replace("USERS", _USERS).replace("FREE", _not_of_an_extension("pg_proc", "p.oid"))
 
+_INDEXES = """
+SELECT n.nspname AS schema, c.relname AS name, t.relname AS table,
+       encode(sha256(convert_to(pg_get_indexdef(c.oid), 'UTF8')), 'hex') AS sha256
+  FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE i.indisvalid AND t.relpersistence <> 't' AND USERS AND FREE
+ ORDER BY 1, 2
+""".replace("USERS", _USERS).replace("FREE", _not_of_an_extension("pg_class", "t.oid"))
+
+_CONSTRAINTS = (
+    """
+SELECT n.nspname AS schema, coalesce(c.relname, t.typname) AS table, k.conname AS name,
+       encode(sha256(convert_to(pg_get_constraintdef(k.oid), 'UTF8')), 'hex') AS sha256
+  FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace
+  LEFT JOIN pg_class c ON c.oid = k.conrelid
+  LEFT JOIN pg_type t ON t.oid = k.contypid
+ WHERE k.contype <> 't' AND coalesce(c.relpersistence, 'p') <> 't' AND USERS AND FREE_CLASS AND FREE_TYPE
+ ORDER BY 1, 2, 3
+""".replace("USERS", _USERS)
+    .replace("FREE_CLASS", _not_of_an_extension("pg_class", "k.conrelid"))
+    .replace("FREE_TYPE", _not_of_an_extension("pg_type", "k.contypid"))
+)
+
+# Without it a policy is there and means nothing.
+_ROW_SECURITY = """
+SELECT n.nspname AS schema, c.relname AS table, c.relforcerowsecurity AS forced
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relrowsecurity
+ ORDER BY 1, 2
+"""
+
 _POLICIES = """
 SELECT n.nspname AS schema, c.relname AS table, p.polname AS name, encode(sha256(convert_to(concat_ws('|',
          p.polcmd, p.polpermissive, (SELECT string_agg(r::regrole::text, ',' ORDER BY r::regrole::text)
@@ -85,28 +124,37 @@ SELECT NULL, NULL, v.evtname, v.evtenabled::text,
     "FREE", _not_of_an_extension("pg_class", "c.oid")
 )
 
+# What is granted by default isn't told: whether the server writes it down depends on what was done before.
 _GRANTS = (
     """
-SELECT f.kind, f.schema, f.name, array(SELECT i::text FROM unnest(f.acl) i ORDER BY 1) AS acl
-  FROM (SELECT 'database' AS kind, NULL::name AS schema, ''::name AS name, d.datacl AS acl
-          FROM pg_database d WHERE d.datname = current_database()
-         UNION ALL
-        SELECT 'schema', NULL, n.nspname, n.nspacl FROM pg_namespace n WHERE USERS
-         UNION ALL
-        SELECT 'relation', n.nspname, c.relname, c.relacl
-          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE USERS AND FREE
-         UNION ALL
-        SELECT 'column', n.nspname, (c.relname || '.' || a.attname)::name, a.attacl
-          FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE a.attnum > 0 AND USERS AND FREE
-         UNION ALL
-        SELECT 'function', n.nspname, (p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')')::text,
-               p.proacl
-          FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE USERS AND FREEPROC
-         UNION ALL
-        SELECT 'default', n.nspname, pg_get_userbyid(d.defaclrole) || ' ' || d.defaclobjtype::text, d.defaclacl
-          FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace) f
- WHERE f.acl IS NOT NULL
+SELECT f.kind, f.schema, f.name, f.acl
+  FROM (SELECT g.kind, g.schema, g.name, array(SELECT i::text FROM unnest(g.acl) i ORDER BY 1) AS acl,
+               array(SELECT i::text FROM unnest(g.usual) i ORDER BY 1) AS usual
+          FROM (SELECT 'database' AS kind, NULL::name AS schema, ''::text AS name, d.datacl AS acl,
+                       acldefault('d', d.datdba) AS usual
+                  FROM pg_database d WHERE d.datname = current_database()
+                 UNION ALL
+                SELECT 'schema', NULL, n.nspname, n.nspacl, acldefault('n', n.nspowner)
+                  FROM pg_namespace n WHERE USERS
+                 UNION ALL
+                SELECT 'relation', n.nspname, c.relname, c.relacl,
+                       acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner)
+                  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE USERS AND FREE
+                 UNION ALL
+                SELECT 'column', n.nspname, c.relname || '.' || a.attname, a.attacl, NULL
+                  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+                  JOIN pg_namespace n ON n.oid = c.relnamespace
+                 WHERE a.attnum > 0 AND USERS AND FREE
+                 UNION ALL
+                SELECT 'function', n.nspname, p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+                       p.proacl, acldefault('f', p.proowner)
+                  FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE USERS AND FREEPROC
+                 UNION ALL
+                SELECT 'default', n.nspname, pg_get_userbyid(d.defaclrole) || ' ' || d.defaclobjtype::text,
+                       d.defaclacl, NULL
+                  FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace) g
+         WHERE g.acl IS NOT NULL) f
+ WHERE f.acl <> f.usual
  ORDER BY 1, 2, 3
 """.replace("USERS", _USERS)
     .replace("FREEPROC", _not_of_an_extension("pg_proc", "p.oid"))
@@ -126,22 +174,50 @@ _QUERIES = {
     "extensions": _EXTENSIONS,
     "views": _VIEWS,
     "functions": _FUNCTIONS,
+    "indexes": _INDEXES,
+    "constraints": _CONSTRAINTS,
+    "row_security": _ROW_SECURITY,
     "policies": _POLICIES,
     "triggers": _TRIGGERS,
     "grants": _GRANTS,
 }
 
 
+# Each is one more table in one statement's range.
+_COLUMNS_PER_QUERY = 100
+_GREATEST = "SELECT %s::int AS number, max({})::bigint AS value FROM {}"
+_LEAST = "SELECT %s::int AS number, min({})::bigint AS value FROM {}"
+
+
 def list_objects(transaction: Transaction, salt: str) -> Dict[str, List[Dict[str, Any]]]:
-    """Return schemas, sequences, extensions, views, functions, policies, triggers, grants and the database's settings.
+    """Return schemas, sequences, extensions, views, functions, indexes, constraints, policies and the tables that heed
+    them, triggers, grants and the database's settings.
 
     Arguments:
         salt: goes before the value of each setting into its hash.
     """
+    # Definitions are written by the names that this connection would have to use.
+    transaction.execute(Sql("SELECT set_config('search_path', '', true)"))
     found = {name: [dict(row) for row in transaction.rows(Sql(text))] for name, text in _QUERIES.items()}
+    _add_columns(transaction, found["sequences"])
     found["settings"] = []
     for row in transaction.rows(Sql(_SETTINGS)):
         name, _equals, value = row["setting"].partition("=")
         digest = hashlib.sha256((salt + value).encode("utf-8")).hexdigest()
         found["settings"].append({"role": row["role"], "name": name, "sha256": digest})
     return found
+
+
+def _add_columns(transaction: Transaction, sequences: List[Dict[str, Any]]) -> None:
+    """Tell of each sequence how far the column is that owns it: one that is behind hands out what is there already."""
+    owned = [item for item in sequences if item["column"] is not None]
+    for item in sequences:
+        item["column_value"] = None
+    for start in range(0, len(owned), _COLUMNS_PER_QUERY):
+        some = owned[start : start + _COLUMNS_PER_QUERY]
+        text = " UNION ALL ".join(_LEAST if item["descends"] else _GREATEST for item in some)
+        names: List[Any] = []
+        for item in some:
+            names += [item["column"], (item["table_schema"], item["table"])]
+        for row in transaction.rows(Sql(text, tuple(names), tuple(range(len(some))))):
+            some[row["number"]]["column_value"] = row["value"]

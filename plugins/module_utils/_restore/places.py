@@ -1,0 +1,191 @@
+# Copyright (c) 2026, the bulkhead.stack authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Databases that take each other's place: closed, emptied of sessions, and renamed in one transaction."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Dict, List, Sequence
+
+from .._core.errors import ConflictError, OutsideError, StateError
+from .._core.sql import Sql
+from .ports import Server
+
+_MAX_BYTES = 63
+_GONE_S = 30
+_MARK = "bulkhead.stack makes this to take the place of "
+
+_DATABASES = """
+SELECT d.datname::text AS name, d.datallowconn AS open, d.datistemplate AS template,
+       coalesce(pg_catalog.shobj_description(d.oid, 'pg_database'), '') AS comment
+  FROM pg_catalog.pg_database d
+"""
+_SESSIONS = """
+SELECT pid, coalesce(usename::text, '') AS role, coalesce(nullif(application_name, ''), 'no name') AS application,
+       coalesce(host(client_addr), 'a local socket') AS address
+  FROM pg_catalog.pg_stat_activity
+ WHERE datname = %s AND backend_type = 'client backend' AND application_name <> %s
+ ORDER BY 2, 3, 4, 1
+"""
+_END_SESSIONS = """
+SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+ WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid()
+"""
+_COUNT_SESSIONS = """
+SELECT count(*)::int AS number FROM pg_catalog.pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A database as it is listed: open says whether anybody may connect."""
+
+    name: str
+    open: bool
+    template: bool
+    comment: str
+
+
+def list_places(server: Server) -> Dict[str, Place]:
+    """Return the cluster's databases by name."""
+    return {row["name"]: Place(**row) for row in server.rows(Sql(_DATABASES))}
+
+
+def name_with(database: str, suffix: str) -> str:
+    """Return a name with a suffix, within 63 bytes: Postgres would cut it silently, and in the wrong place."""
+    kept = database.encode("utf-8")[: _MAX_BYTES - len(suffix.encode("utf-8"))]
+    return kept.decode("utf-8", "ignore") + suffix
+
+
+def aside_name(database: str, moment: datetime) -> str:
+    """Return the name of a database that is put aside: ``archon_db_before_20261123T101500Z``."""
+    return name_with(database, moment.astimezone(timezone.utc).strftime("_before_%Y%m%dT%H%M%SZ"))
+
+
+def scratch_name(database: str, run: str) -> str:
+    """Return the name under which a database is made until it is known to be good."""
+    return name_with(database, "_restoring_" + run)
+
+
+def mark_scratch(server: Server, scratch: str, database: str) -> None:
+    """Write down what a scratch database is for: a run that is killed can't take it away itself."""
+    # COMMENT takes no parameter, and its text is no identifier: the server quotes it.
+    quoted = server.rows(Sql("SELECT pg_catalog.quote_literal(%s) AS text", values=(_MARK + database,)))[0]["text"]
+    server.execute(Sql("COMMENT ON DATABASE {} IS " + escape(quoted), (scratch,)))
+    # Only superusers get in while it is being filled.
+    server.execute(Sql("ALTER DATABASE {} CONNECTION LIMIT 0", (scratch,)))
+
+
+def escape(literal: str) -> str:
+    """Return a literal that the server has quoted as a part of an Sql's text."""
+    return literal.replace("{", "{{").replace("}", "}}")
+
+
+def clean_up(server: Server, database: str) -> List[str]:
+    """Take away what runs left that were killed while they made this database; return a sentence for each."""
+    told = []
+    places = list_places(server)
+    left = [place.name for place in places.values() if place.comment == _MARK + database]
+    for name in left:
+        drop(server, name)
+        told.append("Database %s, which a killed run had left half made, was dropped." % name)
+    live = places.get(database)
+    if left and live is not None and not live.open:
+        server.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (database,)))
+        told.append("Database %s, which a killed run had closed, is open again." % database)
+    return told
+
+
+def drop(server: Server, database: str) -> None:
+    """Drop a scratch database, whoever is in it."""
+    server.disconnect(database)
+    server.rows(Sql(_END_SESSIONS, values=(database,)))
+    server.execute(Sql("DROP DATABASE IF EXISTS {}", (database,)))
+
+
+def sessions(server: Server, database: str, run: str) -> List[str]:
+    """Return who is connected to a database, but for this run, as sentences without a full stop."""
+    found: Dict[str, int] = {}
+    for row in server.rows(Sql(_SESSIONS, values=(database, run))):
+        who = "role %(role)s, %(application)s, from %(address)s" % row
+        found[who] = found.get(who, 0) + 1
+    return ["%s%s" % (who, " (%d times)" % number if number > 1 else "") for who, number in found.items()]
+
+
+def check_leave(who: Sequence[str], database: str, end_sessions: bool) -> None:
+    """Refuse to end sessions without leave.
+
+    Raises:
+        StateError: there are some; the message names them.
+    """
+    if who and not end_sessions:
+        raise StateError(
+            "Database %s is in use: %s. Nothing was touched." % (database, "; ".join(who)),
+            "Stop these programs, or say end_sessions=true.",
+        )
+
+
+def swap(server: Server, scratch: str, database: str, aside: str) -> None:
+    """Let a database take another one's place, in one transaction; where that fails, all is as it was.
+
+    Arguments:
+        aside: the name that the old one gets; empty where there is no old one.
+
+    Raises:
+        OutsideError: a session doesn't end, or the server refuses.
+    """
+    if aside:
+        if aside in list_places(server):
+            raise ConflictError("There is a database %s already." % aside, "Try again: the name has the second in it.")
+        _close(server, database)
+    server.disconnect(scratch)
+    try:
+        with server.transaction(server.maintenance_database) as transaction:
+            if aside:
+                transaction.execute(Sql("ALTER DATABASE {} RENAME TO {}", (database, aside)))
+                transaction.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (aside,)))
+            transaction.execute(Sql("ALTER DATABASE {} RENAME TO {}", (scratch, database)))
+            transaction.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (database,)))
+            transaction.execute(Sql("COMMENT ON DATABASE {} IS NULL", (database,)))
+    except OutsideError:
+        if aside:
+            server.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (database,)))
+        raise
+
+
+def _close(server: Server, database: str) -> None:
+    """Let nobody in any more, and everybody out: pools would be back within milliseconds."""
+    server.disconnect(database)
+    server.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", (database,)))
+    deadline = time.monotonic() + _GONE_S
+    while True:
+        server.rows(Sql(_END_SESSIONS, values=(database,)))
+        if not server.rows(Sql(_COUNT_SESSIONS, values=(database,)))[0]["number"]:
+            return
+        if time.monotonic() > deadline:
+            server.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (database,)))
+            raise OutsideError(
+                "Sessions in database %s don't end. It is as it was." % database, "See pg_stat_activity for them."
+            )
+        time.sleep(0.05)
+
+
+def server_facts(server: Server) -> Dict[str, Any]:
+    """Return version, roles, extensions that could be made, data folder and system identifier of a cluster."""
+    facts = dict(server.rows(Sql(_SERVER))[0])
+    facts["system_identifier"] = None
+    if facts.pop("identifier_shown"):
+        facts["system_identifier"] = server.rows(Sql(_IDENTIFIER))[0]["id"]
+    return facts
+
+
+_IDENTIFIER = "SELECT system_identifier::text AS id FROM pg_catalog.pg_control_system()"
+_SERVER = """
+SELECT current_setting('server_version') AS server_version,
+       current_setting('server_version_num')::int AS server_version_num,
+       current_setting('data_directory', true) AS data_directory,
+       array(SELECT rolname::text FROM pg_catalog.pg_roles) AS roles,
+       array(SELECT name::text FROM pg_catalog.pg_available_extensions) AS extensions,
+       has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE') AS identifier_shown
+"""
