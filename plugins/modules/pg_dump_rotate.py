@@ -10,10 +10,11 @@ short_description: Dump a Postgres database when due, verify it, and prune by re
 version_added: 0.1.0
 author: bulkhead.stack authors (@bulkhead-stack)
 description:
-  - Makes a dump in custom format with the server's own C(pg_dump), when one is due by O(schedule).
+  - Makes a dump with the server's own C(pg_dump), when one is due by O(schedule).
   - The dump is written under a hidden name, hashed while it streams, synced and verified, and only then gets its name,
     C(backup_<database>_<YYYYMMDD_HHMMSS>.dump) in UTC. Where the server's side compresses with the program C(zstd), the
-    name ends in C(.dump.zst), and C(zstd -dc FILE | pg_restore ...) opens it.
+    name ends in C(.dump.zst), and C(zstd -dc FILE | pg_restore ...) opens it. In directory format it is a folder,
+    C(....dump.dir).
   - A manifest beside it, C(....manifest.json), says what the dump's own snapshot held, with the rows of every table,
     and how far the dump was verified. The cluster's roles are in C(....globals.sql).
   - Retention counts copies only that C(pg_restore) has read whole. It never removes the newest of them, nor the newest
@@ -118,14 +119,33 @@ options:
   verify:
     description:
       - How far a new dump is verified, and how far a copy must have been verified to count.
-      - V(hashed) compares the bytes on the disk with those that were dumped.
+      - V(hashed) compares the bytes on the disk with those that were dumped; with O(format=directory) with those that
+        lay there once they were synced.
       - V(read) also has the server's C(pg_restore) read the whole archive.
     type: str
     choices: [hashed, read]
     default: read
+  format:
+    description:
+      - V(custom) is one file, which comes as a stream.
+      - V(directory) is a folder with a file for each table, which parallel jobs write where the server's C(pg_dump)
+        runs. So O(dest), or a folder above it, must be mounted into the server's container, writable. That both sides
+        see the same place, and that this user can read what C(pg_dump)'s user writes, is proven before anything is
+        begun.
+      - A folder's SHA-256 in the manifest is that of its listing, C(LC_ALL=C sha256sum * | sha256sum).
+    type: str
+    choices: [custom, directory]
+    default: custom
+  dump_jobs:
+    description:
+      - How many jobs dump the database at the same time, at least 1; each takes a connection. Only with
+        O(format=directory).
+      - By default there are as many as the server's side has cores.
+    type: int
   compression:
     description:
       - V(auto) takes zstd where the server's side has it, else gzip at its quickest level.
+      - With O(format=directory) zstd needs a C(pg_dump) 16 or newer.
     type: str
     choices: [auto, zstd, gzip, none]
     default: auto
@@ -138,7 +158,7 @@ options:
   data_only_tables:
     description:
       - Patterns of tables, as C(pg_dump --table) takes them, of which a dump of the rows alone is made besides, in the
-        same snapshot, as C(....reference.dump).
+        same snapshot, as C(....reference.dump). It is in custom format always.
     type: list
     elements: str
     default: []
@@ -156,6 +176,7 @@ options:
       - Public keys to which the copy is encrypted, after it was verified; C(age1...), or of SSH. The host needs the
         program C(age). The names of the files end in C(.age), but for the manifest's.
       - For a moment the verified copy lies there plain, under a hidden name, with mode C(0600).
+      - Not with O(format=directory).
     type: list
     elements: str
     default: []
@@ -184,6 +205,16 @@ EXAMPLES = r"""
     data_only_tables:
       - public.archon_*
 
+- name: Dump a large database by four jobs, into a folder that its container sees
+  bulkhead.stack.pg_dump_rotate:
+    container: supabase-ai-db
+    database: langfuse_db
+    dest: /backups/supabase-ai/langfuse_db
+    format: directory
+    dump_jobs: 4
+    retention:
+      last: 7
+
 - name: Keep two days whole, then thin out
   bulkhead.stack.pg_dump_rotate:
     container: supabase-ai-db
@@ -211,7 +242,7 @@ next_due:
   returned: success
   type: str
 dump:
-  description: Path of the new dump. V(null) where none was made.
+  description: Path of the new dump, of a folder with O(format=directory). V(null) where none was made.
   returned: success
   type: str
 manifest_path:
@@ -219,7 +250,9 @@ manifest_path:
   returned: success
   type: str
 manifest:
-  description: The manifest's content. V(null) where no dump was made.
+  description:
+    - The manifest's content. V(null) where no dump was made.
+    - Of a dump in directory format it also has C(jobs), and C(files) with name, size and SHA-256 of each.
   returned: success
   type: dict
   sample:

@@ -236,10 +236,13 @@ def test_a_first_dump_is_verified_and_counts_what_it_holds(modules: Modules, ser
     assert (check["changed"], check["diff"]) == (True, result["diff"])
     manifest = result["manifest"]
     assert {(table["schema"], table["name"]): table["rows"] for table in manifest["tables"]} == ROWS
-    assert manifest["sequences"] == [
-        {"schema": "other", "name": "Odd \"Sequence'", "owner": "postgres", "value": 1, "is_called": False},
-        {"schema": "public", "name": "archon_settings_id_seq", "owner": "postgres", "value": 45, "is_called": True},
+    sequences = [
+        [item[key] for key in ("name", "value", "is_called", "column_value")] for item in manifest["sequences"]
     ]
+    assert sequences == [["Odd \"Sequence'", 1, False, None], ["archon_settings_id_seq", 45, True, 45]]
+    assert {item["owner"] for item in manifest["sequences"]} == {"postgres"}
+    assert [item["name"] for item in manifest["indexes"]] == ["archon_settings_pkey"]
+    assert manifest["row_security"] == [{"schema": "public", "table": "guarded", "forced": True}]
     assert [(item["table"], item["name"]) for item in manifest["policies"]] == [("guarded", "mine")]
     assert [(item["table"], item["name"]) for item in manifest["triggers"]] == [("guarded", "telling")]
     assert [item["name"] for item in manifest["functions"]] == ["told"]

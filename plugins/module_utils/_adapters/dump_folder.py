@@ -7,18 +7,29 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import stat
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .._core.errors import ConflictError, InputError, OutsideError
-from .files import append_json_line, make_private_folder, read_json_lines, sync_folder
+from .._dumps.catalogue import is_directory, removed_name
+from .files import (
+    append_json_line,
+    make_private_folder,
+    read_bytes_or_none,
+    read_json_lines,
+    sync_folder,
+    write_atomically,
+)
 
 _CHUNK_BYTES = 1024 * 1024
 
 
 class DumpFolder:
     """One folder; every name that its methods take is a plain file name within it.
+
+    A dump in directory format is a folder in it; before the name of one of its files stands that folder's.
 
     Arguments:
         mount: the mount point on which it must lie, where there is one.
@@ -50,14 +61,14 @@ class DumpFolder:
         return os.path.join(self._path, name)
 
     def entries(self) -> List[Tuple[str, int]]:
-        """Return name and size of its regular files; links are passed over: what they name isn't ours."""
+        """Return name and size of its regular files; links are passed over: what they name isn't ours.
+
+        A dump in directory format has the size of its files together, or -1 where it isn't a folder of regular files.
+        """
         try:
             with os.scandir(self._path) as found:
-                return [
-                    (item.name, item.stat(follow_symlinks=False).st_size)
-                    for item in found
-                    if item.is_file(follow_symlinks=False)
-                ]
+                sizes = [(item.name, _size(item)) for item in found]
+                return [(name, size) for name, size in sizes if size is not None]
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -97,10 +108,34 @@ class DumpFolder:
         """Append one line, synced."""
         append_json_line(self._at(name), line)
 
+    def replace(self, name: str, data: bytes) -> None:
+        """Write a small file, 0600, whole or not at all, in the place of the one that is there."""
+        write_atomically(self._at(name), data, read_bytes_or_none(self._at(name)))
+
+    def files(self, name: str) -> List[Tuple[str, int]]:
+        """Return name and size of the files of a dump in directory format, sorted by the bytes of their names."""
+        try:
+            found = _regular_files(self._at(name))
+        except OSError as error:
+            raise self._error("%s can't be read" % self._at(name), error) from error
+        if found is None:
+            raise OutsideError("%s holds more than regular files: that isn't what pg_dump wrote." % self._at(name))
+        return found
+
+    def sync_files(self, name: str) -> None:
+        """Make the files of a dump in directory format survive a power cut."""
+        try:
+            for file, _size_bytes in self.files(name):
+                # It syncs whatever it is given.
+                sync_folder(os.path.join(self._at(name), file))
+            sync_folder(self._at(name))
+        except OSError as error:
+            raise self._error("%s can't be synced" % self._at(name), error) from error
+
     def chunks(self, name: str) -> Iterator[bytes]:
         """Yield a large file piece by piece."""
         try:
-            with open(self._at(name), "rb", buffering=0) as stream:
+            with open(self._at(name), "rb", buffering=0, opener=_open_no_link) as stream:
                 while True:
                     chunk = stream.read(_CHUNK_BYTES)
                     if not chunk:
@@ -117,7 +152,7 @@ class DumpFolder:
             raise self._error("%s can't be made" % self._at(name), error) from error
 
     def rename(self, old: str, new: str) -> None:
-        """Give a file its final name; one that is there is never replaced."""
+        """Give a file or a folder its final name; one that is there is never replaced."""
         try:
             # link() refuses a name that is taken, which rename() would replace.
             os.link(self._at(old), self._at(new))
@@ -127,19 +162,32 @@ class DumpFolder:
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
                 raise self._error("%s can't be renamed to %s" % (self._at(old), new), error) from error
-            # FAT, some network file systems: no hard links. The lock keeps our own runs apart.
+            # A folder has no hard links, nor has FAT or some network file systems. The lock keeps our own runs apart.
             if os.path.lexists(self._at(new)):
                 raise ConflictError("%s is there already; it was left as it is." % self._at(new)) from error
             os.rename(self._at(old), self._at(new))
 
     def remove(self, name: str) -> None:
-        """Remove a file; one that is gone already is no error."""
+        """Remove a file, or a dump in directory format whole; one that is gone already is no error."""
         try:
-            os.unlink(self._at(name))
+            if is_directory(name) and stat.S_ISDIR(os.lstat(self._at(name)).st_mode):
+                self._remove_directory(name)
+            else:
+                os.unlink(self._at(name))
         except FileNotFoundError:
             return
         except OSError as error:
             raise self._error("%s can't be removed" % self._at(name), error) from error
+
+    def _remove_directory(self, name: str) -> None:
+        # Hidden first: half a dump never has a final name. A pg_dump that outlived its run finds its folder no more.
+        doomed = removed_name(name)
+        if doomed != name:
+            if os.path.lexists(self._at(doomed)):
+                shutil.rmtree(self._at(doomed))
+            os.rename(self._at(name), self._at(doomed))
+            sync_folder(self._path)
+        shutil.rmtree(self._at(doomed))
 
     def sync(self) -> None:
         """Make renames and removals survive a power cut."""
@@ -240,6 +288,33 @@ class LockFile:
             os.fsync(self._handle)
         except OSError as error:
             raise OutsideError("The lock file can't be written: %s." % _reason(error)) from error
+
+
+def _size(item: "os.DirEntry[str]") -> Optional[int]:
+    """Return the size of a regular file, or of the files of a dump in directory format; None for all else."""
+    try:
+        if item.is_file(follow_symlinks=False):
+            return -1 if is_directory(item.name) else item.stat(follow_symlinks=False).st_size
+        if not is_directory(item.name) or not item.is_dir(follow_symlinks=False):
+            return None
+        files = _regular_files(item.path)
+        return -1 if files is None else sum(size_bytes for _name, size_bytes in files)
+    except FileNotFoundError:
+        # Another run has removed it meanwhile.
+        return None
+
+
+def _regular_files(path: str) -> Optional[List[Tuple[str, int]]]:
+    """Return name and size of a folder's files, sorted by the bytes of their names; None where it holds more."""
+    with os.scandir(path) as found:
+        items = sorted(found, key=lambda item: os.fsencode(item.name))
+    if not all(item.is_file(follow_symlinks=False) for item in items):
+        return None
+    return [(item.name, item.stat(follow_symlinks=False).st_size) for item in items]
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW)
 
 
 def _check_mount(path: str, mount: str) -> None:

@@ -21,6 +21,7 @@ from .._core.errors import InputError, OutsideError, StateError
 from .._core.sql import Secret, Sql
 from . import locks
 from .docker import Docker, ExecResult
+from .mounts import folders_in_container, path_in_container
 
 try:
     import psycopg2
@@ -133,6 +134,8 @@ class Postgres:
         self._locks: Any = None
         # Where nobody's work is: a database in which there is a session can't be renamed.
         self.locks_in = "postgres"
+        # As whom the client programs run in a container; by default as its own user.
+        self.client_user = ""
 
     @property
     def maintenance_database(self) -> str:
@@ -279,10 +282,28 @@ class Postgres:
             if self.endpoint.password:
                 environment["PGPASSWORD"] = self.endpoint.password
         if self.in_container and self._engine is not None:
-            return self._engine.run(self.endpoint.container, argv, environment=environment, stdin=stdin, sink=sink)
+            return self._engine.run(
+                self.endpoint.container, argv, environment, self.client_user, stdin=stdin, sink=sink
+            )
         environment["PGHOST"] = self.endpoint.host
         environment["PGPORT"] = str(self.endpoint.port)
         return _run_local(argv, environment, stdin, sink)
+
+    def path_beside_server(self, path: str) -> Optional[str]:
+        """Return where a path of this host lies for the client programs, or None where they don't see it."""
+        if not self.in_container or self._engine is None:
+            return os.path.realpath(path)
+        # An engine on another machine mounts that one's folders.
+        return path_in_container(self._engine.inspect(self.endpoint.container), path) if self._engine.is_local else None
+
+    def seen_beside_server(self) -> str:
+        """Say which folders of this host the client programs see."""
+        if not self.in_container or self._engine is None:
+            return "they run on this host"
+        if not self._engine.is_local:
+            return "container %s runs on another machine" % self.endpoint.container
+        seen = folders_in_container(self._engine.inspect(self.endpoint.container))
+        return "container %s sees %s" % (self.endpoint.container, ", ".join(seen) or "no folder of this host")
 
     @contextmanager
     def client_folder(self) -> Iterator["ClientFolder"]:

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The catalogue: every copy of one database in a folder, and what is known of each.
 
-A copy is a recovery set of files that share a stem, ``backup_<database>_<YYYYMMDD_HHMMSS>``: the dump, its manifest,
-where they were asked for the globals and a reference dump, and the verdicts of later drills. Only names of exactly this
-database belong to it, and only what the catalogue's log has counts.
+A copy is a recovery set of files that share a stem, ``backup_<database>_<YYYYMMDD_HHMMSS>``: the dump (in directory
+format a folder), its manifest, where they were asked for the globals and a reference dump, and the verdicts of later
+drills. Only names of exactly this database belong to it, and only what the catalogue's log has counts.
 """
 
 import hashlib
@@ -21,16 +21,25 @@ from .ports import Folder
 
 STAMP_FORMAT = "%Y%m%d_%H%M%S"
 ENCRYPTED_SUFFIX = ".age"
-DUMP_SUFFIXES = (".dump", ".dump.zst", ".dump.age", ".dump.zst.age")
+DIRECTORY_SUFFIX = ".dump.dir"
+_FILE_SUFFIXES = (".dump", ".dump.zst", ".dump.age", ".dump.zst.age")
+DUMP_SUFFIXES = (*_FILE_SUFFIXES, DIRECTORY_SUFFIX)
 MANIFEST_SUFFIX = ".manifest.json"
 GLOBALS_SUFFIX = ".globals.sql"
-REFERENCE_SUFFIXES = tuple(".reference" + suffix for suffix in DUMP_SUFFIXES)
+REFERENCE_SUFFIXES = tuple(".reference" + suffix for suffix in _FILE_SUFFIXES)
 _SUFFIXES = DUMP_SUFFIXES + (MANIFEST_SUFFIX, GLOBALS_SUFFIX, GLOBALS_SUFFIX + ENCRYPTED_SUFFIX) + REFERENCE_SUFFIXES
 _VERDICT = r"\.drill_\d{8}_\d{6}\.json"
+# What the name of a folder that is being removed ends in, before it is hidden as what isn't whole.
+_REMOVED = DIRECTORY_SUFFIX + ".removed"
+_DIRECTORY = re.compile(
+    r"backup_[^/]+_\d{{8}}_\d{{6}}{0}|\.backup_[^/]+_\d{{8}}_\d{{6}}(?:{0}|{1})\.partial".format(
+        re.escape(DIRECTORY_SUFFIX), re.escape(_REMOVED)
+    )
+)
 
 
 class Entry(NamedTuple):
-    """One regular file."""
+    """One regular file, or a dump in directory format; size_bytes: -1 where that holds anything but regular files."""
 
     name: str
     size_bytes: int
@@ -135,6 +144,16 @@ def partial_name(name: str) -> str:
     return ".%s.partial" % name
 
 
+def is_directory(name: str) -> bool:
+    """Whether a name is that of a dump in directory format, whole or not: a folder."""
+    return bool(_DIRECTORY.fullmatch(name))
+
+
+def removed_name(name: str) -> str:
+    """Return the hidden name under which a folder is removed."""
+    return partial_name(name.lstrip(".").rpartition(DIRECTORY_SUFFIX)[0] + _REMOVED)
+
+
 def look(database: str, folder: Folder) -> Catalogue:
     """Return the catalogue of one database as it lies in a folder."""
     log = read_log(folder.json_lines(log_name(database)))
@@ -147,12 +166,12 @@ def read_catalogue(
     """Return the catalogue of one database.
 
     Arguments:
-        entries: name and size of the regular files of the folder, whatever they are.
+        entries: name and size of the regular files of the folder, whatever they are, and of the folders of our names.
         read: returns a file's content; called for manifests and verdicts only.
         log: what the catalogue's log says.
     """
     pattern = _pattern(database)
-    partial = re.compile(r"\.backup_%s_\d{8}_\d{6}(?:%s)\.partial" % (re.escape(database), _ANY_SUFFIX))
+    partial = re.compile(r"\.backup_%s_\d{8}_\d{6}(?:%s)\.partial" % (re.escape(database), _PARTIAL))
     sets: Dict[str, Dict[str, Entry]] = {}
     partials = []
     for name, size_bytes in entries:
@@ -172,13 +191,14 @@ def read_catalogue(
         if copy is not None:
             copies.append(copy)
         orphans.extend(left)
-    orphans.extend((name, "a run was killed while it wrote this") for name in partials)
+    orphans.extend((name, "a run was killed while it %s this" % _was_at(name)) for name in partials)
     orphans.extend((name, "the log has it, and it is gone") for name in log.manifests if name not in sets)
     copies.sort(key=lambda copy: (copy.taken_at, copy.dump))
     return Catalogue(database, tuple(copies), tuple(sorted(orphans)), tuple(sorted(partials)), log)
 
 
 _ANY_SUFFIX = "|".join([re.escape(suffix) for suffix in sorted(_SUFFIXES, key=len, reverse=True)] + [_VERDICT])
+_PARTIAL = "%s|%s" % (_ANY_SUFFIX, re.escape(_REMOVED))
 
 
 def _pattern(database: str) -> Pattern[str]:
@@ -187,6 +207,10 @@ def _pattern(database: str) -> Pattern[str]:
 
 def _stem_of(name: str) -> str:
     return re.sub(r"(?:%s)$" % _ANY_SUFFIX, "", name)
+
+
+def _was_at(partial: str) -> str:
+    return "removed" if partial == removed_name(partial) else "wrote"
 
 
 def _taken_at(found_stem: str) -> Optional[datetime]:
@@ -239,7 +263,7 @@ def _read_set(
             found_stem,
             dump.name,
             taken_at,
-            dump.size_bytes,
+            max(0, dump.size_bytes),
             names,
             "" if problem else level,
             problem,
@@ -277,6 +301,8 @@ def _contradiction(database: str, manifest: Dict[str, Any], dump: Entry, taken_a
         return "its manifest is of database %s" % manifest["database"]
     if manifest["file"] != dump.name:
         return "its manifest is of file %s" % manifest["file"]
+    if dump.size_bytes < 0:
+        return "it isn't a folder of regular files alone"
     if manifest["size_bytes"] != dump.size_bytes:
         return "it has %d bytes, its manifest says %d" % (dump.size_bytes, manifest["size_bytes"])
     if manifest["taken_at"] != taken_at.isoformat()[:19] + "Z":

@@ -11,8 +11,10 @@ is left out: pg_dump leaves it to CREATE EXTENSION.
 import hashlib
 from typing import Any, Dict, List
 
+from .._core.errors import OutsideError
 from .._core.sql import Sql
 from .ports import Transaction
+from .snapshot import explained
 
 _USERS = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'"
 
@@ -20,6 +22,21 @@ _USERS = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~
 def _not_of_an_extension(catalogue: str, oid: str) -> str:
     text = "NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'CATALOGUE'::regclass AND e.objid = OID"
     return (text + " AND e.deptype = 'e')").replace("CATALOGUE", catalogue).replace("OID", oid)
+
+
+_DECORATION = r"::(character varying|text|bpchar|character)(\(\d+\))?(\[\])?|[()\s]"
+
+
+def _hashed(definition: str) -> str:
+    """Return two columns: the hash of a definition, and that of its plain form.
+
+    The server doesn't always write an expression as it did before it was dumped and restored: CHECK (a IN ('x')) on a
+    varchar comes back with its casts in other places (ruleutils.c). The plain form has neither these nor parentheses.
+    """
+    plain = "regexp_replace(DEFINITION, '%s', '', 'g')" % _DECORATION
+    hashed = "encode(sha256(convert_to(%s, 'UTF8')), 'hex')"
+    columns = hashed % "DEFINITION" + " AS sha256, left(" + hashed % plain + ", 16) AS plain"
+    return columns.replace("DEFINITION", definition)
 
 
 _SCHEMAS = """
@@ -50,13 +67,17 @@ SELECT e.extname AS name, e.extversion AS version, n.nspname AS schema
  ORDER BY 1
 """
 
-_VIEWS = """
+_VIEWS = (
+    """
 SELECT n.nspname AS schema, c.relname AS name, CASE c.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END AS kind,
-       pg_get_userbyid(c.relowner) AS owner, encode(sha256(convert_to(pg_get_viewdef(c.oid), 'UTF8')), 'hex') AS sha256
+       pg_get_userbyid(c.relowner) AS owner, HASHED
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('v', 'm') AND USERS AND FREE
  ORDER BY 1, 2
-""".replace("USERS", _USERS).replace("FREE", _not_of_an_extension("pg_class", "c.oid"))
+""".replace("USERS", _USERS)
+    .replace("FREE", _not_of_an_extension("pg_class", "c.oid"))
+    .replace("HASHED", _hashed("pg_get_viewdef(c.oid)"))
+)
 
 # pg_get_functiondef refuses aggregates.
 _FUNCTIONS = """
@@ -69,19 +90,21 @@ SELECT n.nspname AS schema, p.proname AS name, pg_get_function_identity_argument
  ORDER BY 1, 2, 3
 """.replace("USERS", _USERS).replace("FREE", _not_of_an_extension("pg_proc", "p.oid"))
 
-_INDEXES = """
-SELECT n.nspname AS schema, c.relname AS name, t.relname AS table,
-       encode(sha256(convert_to(pg_get_indexdef(c.oid), 'UTF8')), 'hex') AS sha256
+_INDEXES = (
+    """
+SELECT n.nspname AS schema, c.relname AS name, t.relname AS table, HASHED
   FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
   JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE i.indisvalid AND t.relpersistence <> 't' AND USERS AND FREE
  ORDER BY 1, 2
-""".replace("USERS", _USERS).replace("FREE", _not_of_an_extension("pg_class", "t.oid"))
+""".replace("USERS", _USERS)
+    .replace("FREE", _not_of_an_extension("pg_class", "t.oid"))
+    .replace("HASHED", _hashed("pg_get_indexdef(c.oid)"))
+)
 
 _CONSTRAINTS = (
     """
-SELECT n.nspname AS schema, coalesce(c.relname, t.typname) AS table, k.conname AS name,
-       encode(sha256(convert_to(pg_get_constraintdef(k.oid), 'UTF8')), 'hex') AS sha256
+SELECT n.nspname AS schema, coalesce(c.relname, t.typname) AS table, k.conname AS name, HASHED
   FROM pg_constraint k JOIN pg_namespace n ON n.oid = k.connamespace
   LEFT JOIN pg_class c ON c.oid = k.conrelid
   LEFT JOIN pg_type t ON t.oid = k.contypid
@@ -90,6 +113,7 @@ SELECT n.nspname AS schema, coalesce(c.relname, t.typname) AS table, k.conname A
 """.replace("USERS", _USERS)
     .replace("FREE_CLASS", _not_of_an_extension("pg_class", "k.conrelid"))
     .replace("FREE_TYPE", _not_of_an_extension("pg_type", "k.contypid"))
+    .replace("HASHED", _hashed("pg_get_constraintdef(k.oid)"))
 )
 
 # Without it a policy is there and means nothing.
@@ -101,27 +125,30 @@ SELECT n.nspname AS schema, c.relname AS table, c.relforcerowsecurity AS forced
 """
 
 _POLICIES = """
-SELECT n.nspname AS schema, c.relname AS table, p.polname AS name, encode(sha256(convert_to(concat_ws('|',
-         p.polcmd, p.polpermissive, (SELECT string_agg(r::regrole::text, ',' ORDER BY r::regrole::text)
-                                       FROM unnest(p.polroles) r),
-         pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)), 'UTF8')), 'hex') AS sha256
-  FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+SELECT d.schema, d.table, d.name, HASHED
+  FROM (SELECT n.nspname AS schema, c.relname AS table, p.polname AS name,
+               concat_ws('|', p.polcmd, p.polpermissive,
+                         (SELECT string_agg(r::regrole::text, ',' ORDER BY r::regrole::text) FROM unnest(p.polroles) r),
+                         pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid)) AS definition
+          FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace) d
  ORDER BY 1, 2, 3
-"""
+""".replace("HASHED", _hashed("d.definition"))
 
-_TRIGGERS = """
-SELECT n.nspname AS schema, c.relname AS table, t.tgname AS name, t.tgenabled::text AS enabled,
-       encode(sha256(convert_to(pg_get_triggerdef(t.oid), 'UTF8')), 'hex') AS sha256
-  FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE NOT t.tgisinternal AND FREE
- UNION ALL
-SELECT NULL, NULL, v.evtname, v.evtenabled::text,
-       encode(sha256(convert_to(concat_ws('|', v.evtevent, v.evtfoid::regproc, v.evttags), 'UTF8')), 'hex')
-  FROM pg_event_trigger v
- WHERE FREE_EVENT
+_TRIGGERS = (
+    """
+SELECT d.schema, d.table, d.name, d.enabled, HASHED
+  FROM (SELECT n.nspname AS schema, c.relname AS table, t.tgname AS name, t.tgenabled::text AS enabled,
+               pg_get_triggerdef(t.oid) AS definition
+          FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE NOT t.tgisinternal AND FREE
+         UNION ALL
+        SELECT NULL, NULL, v.evtname, v.evtenabled::text, concat_ws('|', v.evtevent, v.evtfoid::regproc, v.evttags)
+          FROM pg_event_trigger v
+         WHERE FREE_EVENT) d
  ORDER BY 1, 2, 3
-""".replace("FREE_EVENT", _not_of_an_extension("pg_event_trigger", "v.oid")).replace(
-    "FREE", _not_of_an_extension("pg_class", "c.oid")
+""".replace("FREE_EVENT", _not_of_an_extension("pg_event_trigger", "v.oid"))
+    .replace("FREE", _not_of_an_extension("pg_class", "c.oid"))
+    .replace("HASHED", _hashed("d.definition"))
 )
 
 # What is granted by default isn't told: whether the server writes it down depends on what was done before.
@@ -219,5 +246,9 @@ def _add_columns(transaction: Transaction, sequences: List[Dict[str, Any]]) -> N
         names: List[Any] = []
         for item in some:
             names += [item["column"], (item["table_schema"], item["table"])]
-        for row in transaction.rows(Sql(text, tuple(names), tuple(range(len(some))))):
+        try:
+            found = transaction.rows(Sql(text, tuple(names), tuple(range(len(some)))))
+        except OutsideError as error:
+            raise explained(error) from error
+        for row in found:
             some[row["number"]]["column_value"] = row["value"]

@@ -11,6 +11,8 @@ import json
 from typing import Any, Dict, Tuple
 
 FORMAT_VERSION = 1
+# Of pg_dump's archive formats those that are used: one file, or a folder with a file for each table.
+CUSTOM, DIRECTORY = "custom", "directory"
 # In order: each level includes those before it.
 LEVELS = ("hashed", "read", "drilled")
 # How far a dump can be verified when it is made.
@@ -34,9 +36,9 @@ class ManifestError(ValueError):
     """A file that should be a manifest isn't one that this version understands."""
 
 
-def restore_command(file: str, compression: str, encrypted: bool = False) -> str:
-    """Return what opens the dump with the stock tools alone, for a person to adapt."""
-    restore = "pg_restore --exit-on-error --dbname=DATABASE"
+def restore_command(file: str, compression: str, encrypted: bool = False, jobs: int = 0) -> str:
+    """Return what opens the dump with the stock tools alone, for a person to adapt; with jobs where it was made so."""
+    restore = "pg_restore --exit-on-error %s--dbname=DATABASE" % ("--jobs=%d " % jobs if jobs else "")
     steps = ["age --decrypt --identity=IDENTITY %s" % file] if encrypted else []
     if compression == "zstd_wrapped":
         steps.append("zstd -dc" if steps else "zstd -dc %s" % file)

@@ -7,40 +7,31 @@ The manifest gets its name last: a dump without one was never finished.
 """
 
 import hashlib
-import re
 import threading
 import time
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from functools import partial
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from .._core.errors import BulkheadError, OutsideError, StateError, VerificationError
 from .._core.sql import Sql
 from .._core.text import format_size, iso_utc
 from .catalogue import ENCRYPTED_SUFFIX, GLOBALS_SUFFIX, MANIFEST_SUFFIX, Copy, partial_name
+from .compression import Compression, Tools, choose_compression, probe_tools
+from .directory import DirectoryDump, find_place
 from .inventory import list_objects
 from .log import DUMPED, record
-from .manifest import FORMAT_VERSION, manifest_bytes, restore_command
+from .manifest import CUSTOM, DIRECTORY, FORMAT_VERSION, manifest_bytes, restore_command
 from .ports import Encryptor, Folder, Server, Tell, ignore
 from .snapshot import Snapshot, count_rows, database_facts, open_snapshot, sample_rows
-from .verify import HashedFile, first_lines, verify_archive
+from .verify import HashedFile, first_lines, verify_archive, verify_directory
 
 _RESERVE_BYTES = 8 * 1024 * 1024
 # The stages that run beside another one aren't told of.
 _SHOWN = ("dump", "reference", "sync", "verify", "encrypt", "prune")
-
-# pg_dump names an unknown or left-out method before it looks for a server; else it can't reach this one.
-_PROBE = r"""
-pg_dump --version || exit 1
-if command -v zstd >/dev/null 2>&1; then echo zstd-program; fi
-case $(pg_dump --format=custom --compress=zstd --host=/nonexistent --file=/dev/null 2>&1) in
-  *"connection to server"*) echo zstd-built-in ;;
-esac
-exit 0
-"""
 
 # Every stage reports its own status on a descriptor of its own: dash has no pipefail.
 _DUMP_WRAPPED = r"""
@@ -54,55 +45,14 @@ failed=$(
 [ -z "$failed" ] || { echo "failed stages: $failed" >&2; exit 1; }
 """
 
-
-# Short matches in the digits of embeddings cost more than they save: with 7 bytes as the shortest, 18,000 rows of 768
-# dimensions take 62 MB instead of 69 (gzip -6: 67), pgbench's rows 3.0 instead of 3.3, and text 4 % more.
-_ZSTD = "-T0 -3 --zstd=mml=7"
-# Rows of numbers have little but such matches: 178 MB of embeddings take 0.66 s and 62.9 MB instead of 1.00 and 62.4.
-_ZSTD_OF_NUMBERS = "-T0 -1 --zstd=mml=6"
-_DIGITS = b"0123456789.,-"
-# Rows that are almost alike: without compression pg_dump writes each as a block of its own, and what it saves is lost
-# again in the pipe. Deflated first, pgbench's 450 MB take 0.87 s and 0.55 MB instead of 1.28 s and 3.0 MB.
-_ZSTD_OF_DEFLATED = "-T0 -1"
-_ALIKE = 10
-
 _END_SESSIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s AND pid <> pg_backend_pid()
 """
 
 
 @dataclass(frozen=True)
-class Compression:
-    """How an archive is compressed, always before it leaves the server's side."""
-
-    name: str
-    suffix: str
-    argument: str
-    zstd: str = ""
-
-    @property
-    def wrapped(self) -> bool:
-        """Whether the program zstd compresses what pg_dump writes."""
-        return bool(self.zstd)
-
-    @property
-    def by(self) -> str:
-        """Return the options that decide how small a dump gets."""
-        return "pg_dump %s%s" % (self.argument, " | zstd %s" % self.zstd if self.zstd else "")
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What the server's side offers."""
-
-    client_version: str
-    zstd_program: bool
-    zstd_built_in: bool
-
-
-@dataclass(frozen=True)
 class DumpRequest:
-    """One copy to be made."""
+    """One copy to be made; jobs: how many dump it in directory format, by default one for each core of the server's."""
 
     database: str
     stem: str
@@ -115,6 +65,8 @@ class DumpRequest:
     label: str = ""
     lock_timeout_s: int = 60
     encryptor: Optional[Encryptor] = None
+    format: str = CUSTOM
+    jobs: Optional[int] = None
 
 
 @dataclass
@@ -168,6 +120,10 @@ class _HashingSink:
         return self._hash.hexdigest()
 
 
+# A file of a copy in the making, or the folder that its dump is.
+_Part = Union[_HashingSink, DirectoryDump]
+
+
 class Cluster:
     """What is the same for all databases of a cluster in one run: asked for once, by whoever comes first."""
 
@@ -203,50 +159,6 @@ def end_sessions(server: Server, run: str) -> None:
     except OutsideError:
         # The server itself may be gone; then so are the sessions.
         return
-
-
-def probe_tools(server: Server) -> Tools:
-    """Ask the server's side for its pg_dump and its zstd."""
-    found = server.run_client(["sh", "-c", _PROBE], connect=False)
-    said = found.stdout.decode("utf-8", "replace").splitlines()
-    if found.rc != 0 or not said:
-        raise StateError(
-            "There is no pg_dump beside the server: %s." % first_lines(found.stderr),
-            "Dumps are made by the server's own pg_dump; use an image that has it.",
-        )
-    version = re.search(r"\d+(?:\.\d+|\w+)?", said[0])
-    return Tools(version.group(0) if version else said[0], "zstd-program" in said, "zstd-built-in" in said)
-
-
-def choose_compression(wanted: str, tools: Tools, sample: Callable[[], bytes]) -> Compression:
-    """Return the quickest compression that this server's side has.
-
-    Arguments:
-        sample: returns rows of the kind that is to be dumped; asked only where it matters.
-
-    Raises:
-        StateError: zstd is demanded and isn't there.
-    """
-    if wanted in ("auto", "zstd"):
-        if tools.zstd_built_in:
-            # Level 2 is both quicker and smaller than 3 on embeddings, for the reason given at _DUMP_WRAPPED.
-            return Compression("zstd", ".dump", "--compress=zstd:2")
-        if tools.zstd_program:
-            rows = sample()
-            if len(rows) > _ALIKE * len(zlib.compress(rows, 1)):
-                return Compression("zstd_wrapped", ".dump.zst", "--compress=1", _ZSTD_OF_DEFLATED)
-            mostly_numbers = 2 * len(rows.translate(None, _DIGITS)) < len(rows)
-            return Compression(
-                "zstd_wrapped", ".dump.zst", "--compress=0", _ZSTD_OF_NUMBERS if mostly_numbers else _ZSTD
-            )
-        if wanted == "zstd":
-            raise StateError(
-                "Neither pg_dump %s nor its image knows zstd." % tools.client_version,
-                "Use compression=auto or gzip, or an image with the program zstd.",
-            )
-    if wanted == "none":
-        return Compression("none", ".dump", "--compress=0")
-    return Compression("gzip", ".dump", "--compress=1")
 
 
 def connection_text(database: str) -> str:
@@ -320,11 +232,10 @@ class _Work:
         self._server = server
         self._folder = folder
         self._request = request
-        self._compression = Compression("none", "", "")
         self._watch = watch
         self._cluster = cluster
         self._last = last
-        self._sinks: List[_HashingSink] = []
+        self._sinks: List[_Part] = []
         self._renamed: List[str] = []
 
     def make(self, started: float) -> Dict[str, Any]:
@@ -336,18 +247,18 @@ class _Work:
                 facts = database_facts(transaction)
                 check_space(self._folder, facts, self._last, 1 if request.encryptor is None else 2)
                 tools = probing.result()
+                jobs = (request.jobs or tools.cores) if request.format == DIRECTORY else 0
+                place = find_place(self._server, self._folder, request.stem, request.run) if jobs else ""
             with self._watch.stage("snapshot"):
                 snapshot = open_snapshot(transaction, request.lock_timeout_s)
                 objects = list_objects(transaction, request.stem)
-                compression = self._compression = choose_compression(
-                    request.compression, tools, lambda: sample_rows(transaction)
-                )
-            dump_sink = self._sink(
-                request.stem + compression.suffix, self._watch.tell, self._last.size_bytes if self._last else 0
-            )
+                sample = partial(sample_rows, transaction)
+                compression = choose_compression(request.compression, tools, sample, request.format)
+                streamed = choose_compression(request.compression, tools, sample) if jobs else compression
+            dump = self._part(request.stem + compression.suffix, place)
             globals_sink = self._sink(request.stem + GLOBALS_SUFFIX) if request.with_globals else None
             reference_sink = (
-                self._sink(request.stem + ".reference" + compression.suffix) if request.data_only_tables else None
+                self._sink(request.stem + ".reference" + streamed.suffix) if request.data_only_tables else None
             )
 
             def beside() -> List[Dict[str, Any]]:
@@ -359,30 +270,33 @@ class _Work:
                 return counted
 
             with self._watch.stage("dump"):
-                tables = self._together(lambda: self._dump(snapshot, dump_sink, []), beside)
+                tables = self._together(lambda: self._dump(snapshot, dump, compression, jobs), beside)
             if reference_sink is not None:
                 with self._watch.stage("reference"):
                     patterns = ["--table=" + pattern for pattern in request.data_only_tables]
-                    self._dump(snapshot, reference_sink, ["--data-only"] + patterns)
+                    self._dump(snapshot, reference_sink, streamed, 0, ["--data-only"] + patterns)
         with self._watch.stage("sync"):
             for sink in self._sinks:
                 sink.finish()
-        objects["sequences"] = self._verify([dump_sink] + ([reference_sink] if reference_sink else []), objects)
-        plain = dump_sink
+        with self._watch.stage("verify"):
+            objects["sequences"] = self._verify(dump, compression, objects["sequences"])
+            if reference_sink is not None:
+                self._verify(reference_sink, streamed, [])
+        plain = dump
         if request.encryptor is not None:
             with self._watch.stage("encrypt"):
-                dump_sink = self._encrypt(dump_sink)
+                dump = self._encrypt(dump)
                 globals_sink = self._encrypt(globals_sink) if globals_sink else None
                 reference_sink = self._encrypt(reference_sink) if reference_sink else None
         duration_s = time.monotonic() - started
         manifest: Dict[str, Any] = {
             "format_version": FORMAT_VERSION,
             "database": request.database,
-            "file": dump_sink.final_name,
-            "format": "custom",
+            "file": dump.final_name,
+            "format": request.format,
             "compression": compression.name,
             "compressed_by": compression.by,
-            "restore": restore_command(dump_sink.final_name, compression.name, request.encryptor is not None),
+            "restore": restore_command(dump.final_name, compression.name, request.encryptor is not None, jobs),
             "taken_at": iso_utc(request.taken_at),
             "snapshot_at": snapshot.at,
             "wal_position": snapshot.wal_position,
@@ -397,8 +311,8 @@ class _Work:
             "lc_collate": facts["lc_collate"],
             "lc_ctype": facts["lc_ctype"],
             "database_size_bytes": facts["database_size_bytes"],
-            "size_bytes": dump_sink.size_bytes,
-            "sha256": dump_sink.sha256,
+            "size_bytes": dump.size_bytes,
+            "sha256": dump.sha256,
             "tables": tables,
             **objects,
             "encryption": _encryption_facts(request.encryptor, plain),
@@ -408,29 +322,23 @@ class _Work:
             "verified": {"level": request.verify, "at": iso_utc(request.taken_at + timedelta(seconds=duration_s))},
             "duration_s": round(duration_s, 3),
         }
+        if isinstance(dump, DirectoryDump):
+            manifest.update(files=dump.files, jobs=jobs)
         if request.data_only_tables:
             manifest["reference"]["tables"] = list(request.data_only_tables)
         self._publish(manifest)
         return manifest
 
-    def _verify(self, archives: List[_HashingSink], objects: Dict[str, Any]) -> List[Dict[str, Any]]:
-        """Verify the archives; return the sequences as the first one sets them."""
-        told: List[Dict[str, Any]] = []
-        with self._watch.stage("verify"):
-            for archive in archives:
-                wanted = objects["sequences"] if archive is archives[0] else []
-                told += verify_archive(
-                    self._folder,
-                    archive.name,
-                    archive.sha256,
-                    self._request.verify,
-                    self._compression.wrapped,
-                    self._server,
-                    wanted,
-                )
-        return told
+    def _verify(
+        self, archive: _Part, compression: Compression, sequences: List[Dict[str, Any]]
+    ) -> List[Dict[str, Any]]:
+        """Verify an archive; return the sequences as it sets them."""
+        folder, server, level = self._folder, self._server, self._request.verify
+        if isinstance(archive, DirectoryDump):
+            return verify_directory(folder, archive.name, archive.path, archive.sha256, level, server, sequences)
+        return verify_archive(folder, archive.name, archive.sha256, level, compression.wrapped, server, sequences)
 
-    def _encrypt(self, plain: _HashingSink) -> _HashingSink:
+    def _encrypt(self, plain: _Part) -> _HashingSink:
         """Encrypt a file that was verified; the plain one is removed."""
         sink = self._sink(plain.final_name + ENCRYPTED_SUFFIX)
         if self._request.encryptor is not None:
@@ -450,6 +358,15 @@ class _Work:
             sink.close()
         for name in [sink.name for sink in self._sinks] + self._renamed:
             self._folder.remove(name)
+
+    def _part(self, name: str, place: str) -> _Part:
+        """Begin the dump itself: a file, or where the server's programs see our folder a folder in it."""
+        if not place:
+            return self._sink(name, self._watch.tell, self._last.size_bytes if self._last else 0)
+        dump = DirectoryDump(self._folder, name, place)
+        self.names.append(name)
+        self._sinks.append(dump)
+        return dump
 
     def _sink(self, name: str, tell: Tell = ignore, expected_bytes: int = 0) -> _HashingSink:
         sink = _HashingSink(self._folder, name, tell, expected_bytes)
@@ -480,20 +397,26 @@ class _Work:
                 folder.rename(partial_name(name), name)
             folder.sync()
 
-    def _dump(self, snapshot: Snapshot, sink: _HashingSink, more: Sequence[str]) -> None:
+    def _dump(
+        self, snapshot: Snapshot, archive: _Part, compression: Compression, jobs: int, more: Sequence[str] = ()
+    ) -> None:
         argv = [
             "pg_dump",
-            "--format=custom",
-            self._compression.argument,
+            "--format=" + compression.format,
+            compression.argument,
             "--snapshot=" + snapshot.name,
             "--lock-wait-timeout=%ds" % self._request.lock_timeout_s,
             "--no-password",
             "--dbname=" + connection_text(self._request.database),
         ] + list(more)
-        if self._compression.wrapped:
-            script = _DUMP_WRAPPED.replace("$BULKHEAD_ZSTD", self._compression.zstd)
+        what = "pg_dump of database %s" % self._request.database
+        if isinstance(archive, DirectoryDump):
+            self._client(what, archive.command(argv, jobs), lambda _word: None)
+            return
+        if compression.wrapped:
+            script = _DUMP_WRAPPED.replace("$BULKHEAD_ZSTD", compression.zstd)
             argv = ["sh", "-c", script, "bulkhead-dump"] + argv
-        self._client("pg_dump of database %s" % self._request.database, argv, sink)
+        self._client(what, argv, archive)
 
     def _dump_globals(self, sink: _HashingSink) -> None:
         sink(self._cluster.globals(self._read_globals))
@@ -524,6 +447,12 @@ class _Work:
             remedy = "Use a superuser (Supabase's is supabase_admin), or leave the roles out with globals=false."
         elif "lock timeout" in found.stderr or "statement timeout" in found.stderr:
             remedy = "Something holds a table locked: see pg_locks, or raise lock_timeout."
+        elif "could not obtain lock" in found.stderr:
+            remedy = (
+                "Somebody waits to change that table, so no second job may read it: run this again, or with one job."
+            )
+        elif "too many clients" in found.stderr or "remaining connection slots" in found.stderr:
+            remedy = "Each job takes a connection: lower dump_jobs, or raise max_connections."
         elif "version mismatch" in found.stderr:
             remedy = "Use the server's own pg_dump: name its container."
         raise OutsideError(
@@ -561,7 +490,7 @@ def _file_facts(sink: Optional[_HashingSink]) -> Any:
     return None if sink is None else {"file": sink.final_name, "size_bytes": sink.size_bytes, "sha256": sink.sha256}
 
 
-def _encryption_facts(encryptor: Optional[Encryptor], plain: _HashingSink) -> Any:
+def _encryption_facts(encryptor: Optional[Encryptor], plain: _Part) -> Any:
     if encryptor is None:
         return None
     facts = {"method": "age", "recipients": list(encryptor.recipients)}

@@ -76,6 +76,12 @@ class Server(Protocol):
     ) -> ClientResult:
         """Run a client program beside the server."""
 
+    def path_beside_server(self, path: str) -> Optional[str]:
+        """Return where a path of this host lies for the client programs, or None where they don't see it."""
+
+    def seen_beside_server(self) -> str:
+        """Say which folders of this host the client programs see."""
+
 
 class Writer(Protocol):
     """A file that is being written."""
@@ -108,7 +114,11 @@ class Folder(Protocol):
         """Where it is."""
 
     def entries(self) -> List[Tuple[str, int]]:
-        """Return name and size of its regular files; none where there is no folder yet."""
+        """Return name and size of its regular files; none where there is no folder yet.
+
+        A dump in directory format is one of them, with the size of its files together, or -1 where it holds anything
+        else.
+        """
 
     def warnings(self) -> List[str]:
         """Return what is doubtful about it."""
@@ -125,17 +135,23 @@ class Folder(Protocol):
     def append_json_line(self, name: str, line: Dict[str, Any]) -> None:
         """Append one line, synced."""
 
+    def files(self, name: str) -> List[Tuple[str, int]]:
+        """Return name and size of the files of a dump in directory format, sorted by the bytes of their names."""
+
     def chunks(self, name: str) -> Iterator[bytes]:
-        """Yield a large file piece by piece."""
+        """Yield a large file piece by piece; one of a dump in directory format has that one's name before it."""
 
     def create(self, name: str) -> Writer:
         """Open a new file, 0600."""
 
     def rename(self, old: str, new: str) -> None:
-        """Give a file its final name; one that is there is never replaced."""
+        """Give a file or a folder its final name; one that is there is never replaced."""
 
     def remove(self, name: str) -> None:
-        """Remove a file; one that is gone already is no error."""
+        """Remove a file, or a dump in directory format whole; one that is gone already is no error."""
+
+    def sync_files(self, name: str) -> None:
+        """Make the files of a dump in directory format survive a power cut."""
 
     def sync(self) -> None:
         """Make renames and removals survive a power cut."""

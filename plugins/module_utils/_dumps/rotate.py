@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from functools import partial
-from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .._core.errors import BulkheadError, InputError, OutsideError
 from .._core.plan import Change, Plan
@@ -17,7 +17,7 @@ from .._core.text import format_size, iso_utc, parse_duration
 from .catalogue import Catalogue, Copy, check_database_name, free_stem, lock_name, look
 from .due import Due, decide_due
 from .log import ACKNOWLEDGED, FAILED, HELD, PRUNED, record
-from .manifest import COUNTED
+from .manifest import COUNTED, CUSTOM, DIRECTORY
 from .pipeline import Cluster, DumpRequest, Stopwatch, end_sessions, make_copy
 from .ports import Encryptor, Folder, LockState, Server, Tell, ignore
 from .retention import Retention, Verdict, decide, parse_retention
@@ -40,6 +40,8 @@ class RotateRequest:
     lock_timeout_s: int = 60
     shrink_ratio: float = 0.5
     acknowledge: bool = False
+    format: str = CUSTOM
+    jobs: Optional[int] = None
 
 
 def parse_request(options: Mapping[str, Any], run: str) -> RotateRequest:
@@ -54,6 +56,7 @@ def parse_request(options: Mapping[str, Any], run: str) -> RotateRequest:
             "shrink_ratio is %r." % options["shrink_ratio"],
             "Give a part of the last copy's size, such as 0.5; 0 never holds the retention.",
         )
+    _check_format(options["format"], options["dump_jobs"], options["encrypt_to"])
     return RotateRequest(
         options["database"],
         parse_retention(options["retention"]),
@@ -68,7 +71,27 @@ def parse_request(options: Mapping[str, Any], run: str) -> RotateRequest:
         parse_duration(options["lock_timeout"]),
         options["shrink_ratio"],
         options["acknowledge"],
+        options["format"],
+        options["dump_jobs"],
     )
+
+
+def _check_format(archive_format: str, jobs: Optional[int], encrypt_to: Sequence[str]) -> None:
+    if jobs is not None and jobs < 1:
+        raise InputError(
+            "dump_jobs is %d: nothing would be dumped." % jobs,
+            "Give at least 1, or leave it out: then there are as many jobs as the server's side has cores.",
+        )
+    if jobs is not None and archive_format != DIRECTORY:
+        raise InputError(
+            "dump_jobs is given, and a dump in custom format is made by one job.",
+            "Say format=directory, or leave dump_jobs out.",
+        )
+    if encrypt_to and archive_format == DIRECTORY:
+        raise InputError(
+            "A dump in directory format can't be encrypted: it is written plain, by the server's own pg_dump.",
+            "Use format=custom, or leave encrypt_to out and keep the copies on an encrypted disk.",
+        )
 
 
 @dataclass(frozen=True)
@@ -245,6 +268,8 @@ def _dump_request(request: RotateRequest, rotation: Rotation, encryptor: Optiona
         request.label,
         request.lock_timeout_s,
         encryptor,
+        request.format,
+        request.jobs,
     )
 
 

@@ -98,11 +98,12 @@ def count_rows(transaction: Transaction) -> List[Dict[str, Any]]:
         try:
             counted.extend(_count_some(transaction, tables[start : start + _COUNTS_PER_QUERY]))
         except OutsideError as error:
-            raise _explained(error) from error
+            raise explained(error) from error
     return counted
 
 
-def _explained(error: OutsideError) -> OutsideError:
+def explained(error: OutsideError) -> OutsideError:
+    """Return the error of a query over many tables as one that says which it was, and what mends it."""
     # The statement counts many tables; it would only hide what the server says after it.
     said = error.message.rpartition("`: ")[2]
     if error.details.get("sqlstate") == "42501":
@@ -140,7 +141,7 @@ def sample_rows(transaction: Transaction) -> bytes:
             try:
                 found = transaction.rows(Sql("SELECT t::text AS row FROM ONLY {} t LIMIT %s", (name,), (limit,)))
             except OutsideError as error:
-                raise _explained(error) from error
+                raise explained(error) from error
             rows = [row["row"] for row in found]
             if len(rows) < limit or sum(map(len, rows)) >= _SAMPLED_BYTES:
                 break

@@ -5,6 +5,9 @@
 
 ``hashed``: its bytes are the ones that came out of pg_dump. ``read``: besides, the server's own pg_restore reads the
 whole archive, every row of it (``--list`` would read the table of contents only).
+
+In directory format pg_dump writes the files itself: their bytes are those that lay on the disk once they were synced.
+The hash of such a dump is that of its listing, which ``LC_ALL=C sha256sum *`` prints.
 """
 
 import hashlib
@@ -13,7 +16,8 @@ import re
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .._core.errors import BulkheadError, VerificationError
-from .ports import Folder, Server
+from .catalogue import is_directory
+from .ports import ClientResult, Folder, Server
 
 # Every stage reports its own status on a descriptor of its own: dash has no pipefail. What comes first on stdin is the
 # archive's head once more, $1 bytes of it: its table of contents sets the sequences, and one command is started less.
@@ -33,13 +37,30 @@ failed=$(
 [ -z "$failed" ] || { echo "failed stages: $failed" >&2; exit 1; }
 """
 _HEAD_BYTES = 256 * 1024
+_READ_SEQUENCES = ("pg_restore", "--data-only", "--file=-")
+_UNREADABLE = "pg_restore can't read it to its end (exit status %d): %s"
+
+
+def hash_files(folder: Folder, name: str) -> Iterator[Dict[str, Any]]:
+    """Yield name, size_bytes and sha256 of each file of a dump in directory format, sorted by the bytes of its name."""
+    for file, size_bytes in folder.files(name):
+        digest = HashedFile(folder, "%s/%s" % (name, file)).hexdigest()
+        yield {"name": file, "size_bytes": size_bytes, "sha256": digest}
+
+
+def listed(file: Mapping[str, Any]) -> bytes:
+    """Return the line of a file in the listing."""
+    return ("%s  %s\n" % (file["sha256"], file["name"])).encode("utf-8", "surrogateescape")
 
 
 class HashedFile:
-    """The chunks of a file, hashed while someone reads them; what nobody read is read by ``hexdigest``."""
+    """The chunks of a file, hashed while someone reads them; what nobody read is read by ``hexdigest``.
+
+    Those of a dump in directory format are the lines of its listing.
+    """
 
     def __init__(self, folder: Folder, name: str) -> None:
-        self._chunks = folder.chunks(name)
+        self._chunks = map(listed, hash_files(folder, name)) if is_directory(name) else folder.chunks(name)
         self._hash = hashlib.sha256()
         self._error: Optional[BulkheadError] = None
 
@@ -91,7 +112,41 @@ def verify_archive(
         stdin = itertools.chain([head], content) if head else content
         found = server.run_client(argv + told.patterns, stdin=stdin, sink=told, connect=False)
         if found.rc != 0:
-            problem = "pg_restore can't read it to its end (exit status %d): %s" % (found.rc, first_lines(found.stderr))
+            problem = _UNREADABLE % (found.rc, first_lines(found.stderr))
+    _judge(content, sha256, problem)
+    if not told.complete:
+        _read_sequences(folder, name, wrapped, server, told)
+    return told.values()
+
+
+def verify_directory(
+    folder: Folder,
+    name: str,
+    path: str,
+    sha256: str,
+    level: str,
+    server: Server,
+    sequences: Sequence[Mapping[str, Any]] = (),
+) -> List[Dict[str, Any]]:
+    """Do the same for a dump in directory format, whose bytes pg_restore takes from the disk itself.
+
+    Arguments:
+        path: where the server's programs see it.
+        sha256: what it was before pg_restore read it.
+    """
+    problem, told = "", _Sequences(sequences)
+    if level == "read":
+        found = server.run_client(["pg_restore", "--file=/dev/null", path], connect=False)
+        if found.rc != 0:
+            problem = _UNREADABLE % (found.rc, first_lines(found.stderr))
+    _judge(HashedFile(folder, name), sha256, problem)
+    if not told.complete:
+        argv = [*_READ_SEQUENCES, *told.patterns, path]
+        _check_sequences(server.run_client(argv, sink=told, connect=False))
+    return told.values()
+
+
+def _judge(content: HashedFile, sha256: str, problem: str) -> None:
     if content.hexdigest() != sha256:
         problem = "its bytes on the disk aren't those that were written"
     if problem:
@@ -99,18 +154,18 @@ def verify_archive(
             "The dump that was just made isn't good: %s. It was removed." % problem,
             "See the disk's health and the server's log; the copies from before are all still there.",
         )
-    if not told.complete:
-        _read_sequences(folder, name, wrapped, server, told)
-    return told.values()
 
 
 def _read_sequences(folder: Folder, name: str, wrapped: bool, server: Server, told: "_Sequences") -> None:
     """Read the sequences out of the whole archive: its table of contents is longer than its head, or it wasn't read."""
-    argv = ["pg_restore", "--data-only", "--file=-"] + told.patterns
+    argv = [*_READ_SEQUENCES, *told.patterns]
     if wrapped:
         # pg_restore has read enough long before the end, and so zstd is cut off.
         argv = ["sh", "-c", 'zstd -q -dc 2>/dev/null | "$@"', "bulkhead-sequences"] + argv
-    found = server.run_client(argv, stdin=folder.chunks(name), sink=told, connect=False)
+    _check_sequences(server.run_client(argv, stdin=folder.chunks(name), sink=told, connect=False))
+
+
+def _check_sequences(found: ClientResult) -> None:
     if found.rc != 0:
         raise VerificationError("pg_restore can't read the sequences of the dump: %s." % first_lines(found.stderr))
 

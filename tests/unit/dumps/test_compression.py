@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import StateError
-from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.pipeline import Tools, choose_compression
+from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.compression import Tools, choose_compression
 
 NUMBERS = ",".join(
     "%.7f" % (int(hashlib.sha256(b"%d" % n).hexdigest()[:6], 16) / 0xFFFFFF) for n in range(5000)
