@@ -12,6 +12,8 @@ description:
   - Drops archives and databases and removes containers of which the register says that their time is over.
   - An archive goes only if nothing outside of it needs it, a database only if nobody is connected to it, a container
     only if it is stopped. Archives and databases go only after a dump that was read back.
+  - A database that M(bulkhead.stack.pg_database_drop) put aside, and that nobody could enter since, needs no other dump
+    than the one it was dropped with, as long as that one is still what it was.
   - One that can't go keeps no other from going. The module fails in the end, and names it.
 extends_documentation_fragment:
   - bulkhead.stack.connection
@@ -30,6 +32,11 @@ options:
     description: By database, the path of the manifest of a dump that was taken of it.
     type: dict
     default: {}
+  audit_log:
+    description:
+      - The audit log, which gets a line before each thing goes (C(kept_ending)) and one after (C(kept_ended)). What
+        can't be written down isn't done.
+    type: path
   lock_timeout:
     description: How many seconds to wait for another run that works on a database.
     type: int
@@ -39,6 +46,8 @@ author:
 seealso:
   - module: bulkhead.stack.kept_info
   - module: bulkhead.stack.pg_dump_rotate
+  - module: bulkhead.stack.pg_database_drop
+  - module: bulkhead.stack.audit_log_info
 """
 
 EXAMPLES = r"""
@@ -47,6 +56,7 @@ EXAMPLES = r"""
     path: /var/lib/bulkhead/register.jsonl
     cluster: main
     container: supabase-ai-db
+    audit_log: /var/lib/bulkhead/audit.jsonl
     manifests:
       postgres: /backups/before-expiry/postgres/backup_postgres_20261223_020000.json
 """
@@ -64,15 +74,23 @@ failed_things:
   type: list
   elements: str
   sample: []
+dumps_needed:
+  description: The databases of which a dump must be taken first.
+  returned: always
+  type: list
+  elements: str
+  sample: [postgres]
 """
 
 import contextlib
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Set
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import clock, files
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.audit_log import AuditLog
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.docker import Docker
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.dump_folder import DumpFolder
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import (
@@ -84,8 +102,18 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.plan import Change, Plan
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.text import iso_utc
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import ManifestError, parse_manifest
-from ansible_collections.bulkhead.stack.plugins.module_utils._journal.expiry import end_container, end_in_cluster
-from ansible_collections.bulkhead.stack.plugins.module_utils._journal.register import Kept, ended_line, kept_things
+from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.proof import fault_of
+from ansible_collections.bulkhead.stack.plugins.module_utils._journal.expiry import (
+    dump_needed,
+    end_container,
+    end_in_cluster,
+)
+from ansible_collections.bulkhead.stack.plugins.module_utils._journal.register import (
+    Dropped,
+    Kept,
+    ended_line,
+    kept_things,
+)
 
 
 def expire(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
@@ -97,8 +125,10 @@ def expire(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         if kept.is_over(now) and kept.cluster == options["cluster"]
     ]
     plan, failed = Plan(), []
+    needed: Set[str] = set()
+    audit = AuditLog(options["audit_log"])
     with contextlib.ExitStack() as stack:
-        end = ending(options, check_mode, stack)
+        end = ending(options, check_mode, stack, needed.add)
         for kept in over:
             try:
                 how = end(kept)
@@ -108,29 +138,55 @@ def expire(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
             plan.add(Change(kept.label, "kept until %s" % iso_utc(kept.until), ""))
             if not check_mode:
                 files.append_json_line(options["path"], ended_line(kept, now, how))
-    return dict(plan.result(), failed_things=failed)
+                audit.append("kept_ended", how=how, **told(kept, options))
+    return dict(plan.result(), failed_things=failed, dumps_needed=sorted(needed - {""}))
 
 
-def ending(options: Dict[str, Any], check_mode: bool, stack: contextlib.ExitStack) -> Callable[[Kept], str]:
-    """Return what ends one thing and says how; engine and cluster are opened once, and only if something is of them."""
+def told(kept: Kept, options: Dict[str, Any]) -> Dict[str, Any]:
+    """Return what the audit log says of a thing; a moment that was only taken as now is named."""
+    line = kept.to_json()
+    names = ("kind", "name", "cluster", "database", "since", "until", "reason", "dropped")
+    found = {name: line[name] for name in names if line.get(name)}
+    return dict(found, taken_as_now=options["clock"]) if options["clock"] else found
+
+
+def ending(
+    options: Dict[str, Any], check_mode: bool, stack: contextlib.ExitStack, needs_dump: Callable[[str], object]
+) -> Callable[[Kept], str]:
+    """Return what ends one thing and says how; engine and cluster are opened once, and only if something is of them.
+
+    Arguments:
+        needs_dump: gets the database of which a dump must be there.
+    """
     opened: Dict[str, Any] = {}
+    audit = AuditLog(options["audit_log"])
 
     def end(kept: Kept) -> str:
+        def tell() -> None:
+            audit.append("kept_ending", **told(kept, options))
+
         if kept.kind == "container":
             if "engine" not in opened:
                 opened["engine"] = Docker(options["docker_host"])
                 stack.callback(opened["engine"].close)
-            return end_container(kept, opened["engine"], check_mode)
+            return end_container(kept, opened["engine"], tell, check_mode)
         if "postgres" not in opened:
             opened["postgres"] = stack.enter_context(open_postgres(options))
         postgres = opened["postgres"]
         database = kept.database or kept.name
         with postgres.working_on(database, (), options["lock_timeout"], only_looking=check_mode):
+            needs_dump(dump_needed(kept, postgres))
+            manifests = options["manifests"]
             return end_in_cluster(
-                kept, postgres, lambda name: read_manifest(options["manifests"].get(name)), check_mode
+                kept, postgres, lambda name: read_manifest(manifests.get(name)), find_fault, tell, check_mode
             )
 
     return end
+
+
+def find_fault(dropped: Dropped) -> str:
+    """Return what is wrong with the copy that a database was dropped with."""
+    return fault_of(dropped.database, dropped.stem, dropped.manifest_sha256, DumpFolder(dropped.folder))
 
 
 def read_manifest(path: Any) -> Any:
@@ -155,6 +211,7 @@ def main() -> None:
             "path": {"type": "path", "required": True},
             "cluster": {"type": "str", "default": ""},
             "manifests": {"type": "dict", "default": {}},
+            "audit_log": {"type": "path"},
             "lock_timeout": {"type": "int", "default": 60},
             "clock": {"type": "str"},
         },

@@ -105,7 +105,8 @@ def register(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     wanted = Kept(*fields, now, now, options["reason"])
     there = known.get(wanted.identifier)
     since = there.since if there is not None else now
-    wanted = Kept(*fields, since, since + timedelta(seconds=keep_s), options["reason"])
+    dropped = there.dropped if there is not None else None
+    wanted = Kept(*fields, since, since + timedelta(seconds=keep_s), options["reason"], dropped)
     plan = Plan()
     if options["state"] == "ended":
         line = ended_line(wanted, now, "ended otherwise")

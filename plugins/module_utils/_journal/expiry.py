@@ -7,7 +7,7 @@ from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional,
 
 from .._core.errors import ConflictError, StateError
 from .._core.sql import Sql
-from .register import Kept
+from .register import Dropped, Kept
 
 # Of what depends on the objects of a schema, that which lies outside of it. A rule stands for its view, a constraint
 # or a trigger for its table, a default for its table as well.
@@ -87,23 +87,52 @@ def check_copy(kept: Kept, manifest: Optional[Mapping[str, Any]]) -> None:
 
 # Returns the manifest of the newest dump of a database, or None.
 FindManifest = Callable[[str], Optional[Mapping[str, Any]]]
+# Returns what is wrong with the copy that a database was dropped with, an empty text where nothing is.
+FindFault = Callable[[Dropped], str]
+# Called when all is well and the thing is about to go: what can't be written down isn't done.
+Tell = Callable[[], object]
 
 
-def end_in_cluster(kept: Kept, server: Server, find_manifest: FindManifest, check_mode: bool) -> str:
+def dump_needed(kept: Kept, server: Server) -> str:
+    """Return the database of which a dump must be taken before a thing can go, an empty text where none must."""
+    name = kept.database or kept.name
+    there = _database(server, name) if kept.kind != "container" else None
+    return "" if there is None or _is_closed(kept, there) else name
+
+
+def _database(server: Server, name: str) -> Optional[Dict[str, Any]]:
+    text = "SELECT oid::bigint AS oid, datallowconn AS is_open FROM pg_catalog.pg_database WHERE datname = %s"
+    return next(iter(server.rows(Sql(text, values=(name,)))), None)
+
+
+def _is_closed(kept: Kept, there: Mapping[str, Any]) -> bool:
+    """Whether it was dropped and nobody could enter it since: the copy that was proven then is one of it still."""
+    return kept.dropped is not None and not there["is_open"]
+
+
+def end_in_cluster(
+    kept: Kept, server: Server, find_manifest: FindManifest, find_fault: FindFault, tell: Tell, check_mode: bool
+) -> str:
     """End an archive or a database; return how, as a person reads it.
 
     Raises:
         ConflictError: something else needs it, or it is in use; nothing was done to it.
         StateError: there is no proven copy of it.
     """
-    exists = Sql("SELECT true FROM pg_catalog.pg_database WHERE datname = %s", values=(kept.database or kept.name,))
-    if not server.value(exists):
+    there = _database(server, kept.database or kept.name)
+    if there is None:
         return "it was gone already"
-    end = _end_archive if kept.kind == "archive" else _end_database
-    return end(kept, server, find_manifest, check_mode)
+    if kept.kind == "archive":
+        return _end_archive(kept, server, find_manifest, tell, check_mode)
+    if kept.dropped is not None and there["oid"] != kept.dropped.oid:
+        raise ConflictError(
+            "%s is another one than the one that was dropped as %s." % (kept.label, kept.dropped.database),
+            "See whose it is; kept_register with state=ended takes it out of the register.",
+        )
+    return _end_database(kept, there, server, find_manifest, find_fault, tell, check_mode)
 
 
-def _end_archive(kept: Kept, server: Server, find_manifest: FindManifest, check_mode: bool) -> str:
+def _end_archive(kept: Kept, server: Server, find_manifest: FindManifest, tell: Tell, check_mode: bool) -> str:
     with server.transaction(kept.database) as transaction:
         there = Sql("SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = %s", values=(kept.name,))
         if not transaction.rows(there):
@@ -116,24 +145,43 @@ def _end_archive(kept: Kept, server: Server, find_manifest: FindManifest, check_
             )
         if not check_mode:
             check_copy(kept, find_manifest(kept.database))
+            tell()
             transaction.execute(Sql("DROP SCHEMA {} CASCADE", (kept.name,)))
     return "dropped"
 
 
-def _end_database(kept: Kept, server: Server, find_manifest: FindManifest, check_mode: bool) -> str:
+def _end_database(
+    kept: Kept,
+    there: Mapping[str, Any],
+    server: Server,
+    find_manifest: FindManifest,
+    find_fault: FindFault,
+    tell: Tell,
+    check_mode: bool,
+) -> str:
     server.disconnect(kept.name)
     sessions = server.rows(Sql(_SESSIONS, values=(kept.name,)))
     if sessions:
         found = ", ".join("%(sessions)d of %(role)s (%(application)s)" % row for row in sessions)
         raise ConflictError("Somebody is connected to %s: %s." % (kept.label, found), "Let them go elsewhere first.")
-    if not check_mode:
+    if kept.dropped is not None and _is_closed(kept, there):
+        fault = find_fault(kept.dropped)
+        if fault:
+            raise StateError(
+                "The copy %s, with which %s was dropped, isn't good any more: %s."
+                % (kept.dropped.stem, kept.dropped.database, fault),
+                "Bring the database back with pg_database_drop, state=restored; dump it, and drop it again.",
+            )
+    elif not check_mode:
         check_copy(kept, find_manifest(kept.name))
+    if not check_mode:
+        tell()
         # Without FORCE: who connects in between keeps it.
         server.execute(Sql("DROP DATABASE {}", (kept.name,)))
     return "dropped"
 
 
-def end_container(kept: Kept, engine: Engine, check_mode: bool) -> str:
+def end_container(kept: Kept, engine: Engine, tell: Tell, check_mode: bool) -> str:
     """Remove a container; return how, as a person reads it.
 
     Raises:
@@ -145,5 +193,6 @@ def end_container(kept: Kept, engine: Engine, check_mode: bool) -> str:
     if found["State"].get("Running"):
         raise ConflictError("%s is running." % kept.label, "Stop it, or take it out of the register.")
     if not check_mode:
+        tell()
         engine.remove_container(kept.name)
     return "removed"

@@ -8,14 +8,30 @@ same thing takes its place; one of the kind ``ended`` says that it isn't kept an
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any, Dict, Iterable, List, Mapping
+from typing import Any, Dict, Iterable, List, Mapping, Optional
 
 from .._core.text import iso_utc, parse_iso_utc
 
 KINDS = ("archive", "database", "container")
 FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What a database was that was dropped, and which copy of it was proven then. It was renamed, and closed.
+
+    Arguments:
+        database: its name before. oid: what it has kept.
+        folder, stem: where the copy lies. manifest_sha256: what its manifest was.
+    """
+
+    database: str
+    oid: int
+    folder: str
+    stem: str
+    manifest_sha256: str
 
 
 @dataclass(frozen=True)
@@ -27,6 +43,7 @@ class Kept:
         cluster: the cluster in the description, empty for a container.
         database: the one that an archive's schema lies in.
         since, until: moments in UTC.
+        dropped: of a database that was dropped.
     """
 
     kind: str
@@ -36,6 +53,7 @@ class Kept:
     since: datetime
     until: datetime
     reason: str
+    dropped: Optional[Dropped] = None
 
     @property
     def identifier(self) -> str:
@@ -55,7 +73,7 @@ class Kept:
 
     def to_json(self) -> Dict[str, Any]:
         """Return the register's line."""
-        return {
+        line = {
             "format_version": FORMAT_VERSION,
             "id": self.identifier,
             "kind": self.kind,
@@ -66,6 +84,7 @@ class Kept:
             "until": iso_utc(self.until),
             "reason": self.reason,
         }
+        return line if self.dropped is None else dict(line, dropped=asdict(self.dropped))
 
 
 def ended_line(kept: Kept, now: datetime, how: str) -> Dict[str, Any]:
@@ -92,6 +111,12 @@ def kept_things(lines: Iterable[Mapping[str, Any]]) -> List[Kept]:
                 parse_iso_utc(line["since"]),
                 parse_iso_utc(line["until"]),
                 line.get("reason") or "",
+                _dropped(line.get("dropped")),
             )
             found[kept.identifier] = kept
     return sorted(found.values(), key=lambda kept: (kept.until, kept.label))
+
+
+def _dropped(told: Optional[Mapping[str, Any]]) -> Optional[Dropped]:
+    # Fields of a later format are passed over.
+    return Dropped(**{field.name: told[field.name] for field in fields(Dropped)}) if told else None

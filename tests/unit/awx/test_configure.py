@@ -40,10 +40,16 @@ def test_a_task_fits_its_module(task: Dict[str, Any], specs: Dict[str, Dict[str,
         assert name in task[module] or not option.get("required"), "%s needs %s" % (module, name)
 
 
-def test_the_survey_asks_for_variables_of_the_role() -> None:
-    (template,) = [task["awx.awx.job_template"] for task in TASKS if "awx.awx.job_template" in task]
-    specs = yaml.safe_load((AWX.parent / "roles" / "backup" / "meta" / "argument_specs.yml").read_text())
+@pytest.mark.parametrize(("playbook", "role"), [("backup.yml", "backup"), ("drop.yml", "database_drop")])
+def test_a_survey_asks_for_variables_of_the_role(playbook: str, role: str) -> None:
+    templates = [task["awx.awx.job_template"] for task in TASKS if "awx.awx.job_template" in task]
+    (template,) = [template for template in templates if template["playbook"] == playbook]
+    specs = yaml.safe_load((AWX.parent / "roles" / role / "meta" / "argument_specs.yml").read_text())
     known = specs["argument_specs"]["main"]["options"]
-    asked = {question["variable"] for question in template["survey_spec"]["spec"]}
+    questions = template["survey_spec"]["spec"]
+    asked = {question["variable"] for question in questions}
     assert asked and asked <= set(known)
-    assert (AWX / "project" / template["playbook"]).is_file()
+    assert {name for name, option in known.items() if option.get("required")} <= asked
+    for question in questions:
+        assert question.get("choices") == known[question["variable"]].get("choices")
+    assert (AWX / "project" / playbook).is_file()

@@ -11,7 +11,12 @@ import pytest
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import StateError
 from ansible_collections.bulkhead.stack.plugins.module_utils._journal.expiry import check_copy
-from ansible_collections.bulkhead.stack.plugins.module_utils._journal.register import Kept, ended_line, kept_things
+from ansible_collections.bulkhead.stack.plugins.module_utils._journal.register import (
+    Dropped,
+    Kept,
+    ended_line,
+    kept_things,
+)
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=timezone.utc)
 ARCHIVE = Kept("archive", "old", "main", "postgres", NOW, NOW + timedelta(days=30), "moved")
@@ -20,6 +25,16 @@ DATABASE = Kept("database", "aside", "main", "", NOW, NOW + timedelta(days=7), "
 
 def test_what_is_written_is_read_again_the_first_to_end_first() -> None:
     assert kept_things([ARCHIVE.to_json(), DATABASE.to_json()]) == [DATABASE, ARCHIVE]
+
+
+def test_what_a_dropped_database_was_is_read_again() -> None:
+    dropped = replace(
+        DATABASE, dropped=Dropped("app_db", 16402, "/backups/app_db", "backup_app_db_20261123_020000", "ab")
+    )
+    line = dropped.to_json()
+    assert kept_things([line]) == [dropped]
+    # A field of a later format changes nothing.
+    assert kept_things([dict(line, dropped=dict(line["dropped"], more=1))]) == [dropped]
 
 
 def test_a_later_line_takes_the_place_of_an_earlier_one() -> None:
