@@ -85,25 +85,51 @@ phases:
     kept:
       description: Where the register of what is kept lies.
       type: dict
-      sample: {register: /var/lib/bulkhead/register.jsonl}
+      sample: {register: /var/lib/bulkhead/register.jsonl, audit_log: /var/lib/bulkhead/audit.jsonl}
+    drop:
+      description: For each database, the options of M(bulkhead.stack.pg_database_drop), and its cluster's connection.
+      type: list
+      elements: dict
+      sample: []
     backup:
-      description: The databases with a schedule, as options of M(bulkhead.stack.pg_dump_run).
+      description:
+        - The databases with a schedule, as options of M(bulkhead.stack.pg_dump_run); in C(saves) those of which more
+          than the rows is saved, as options of M(bulkhead.stack.recovery_needs_save).
       type: dict
       sample: {}
     copies:
       description: The same databases' folders, schedules and objectives, as options of M(bulkhead.stack.pg_dump_info).
       type: dict
       sample: {}
+    restore:
+      description: By database, the options of M(bulkhead.stack.pg_restore_database), and who is stopped meanwhile.
+      type: list
+      elements: dict
+      sample: []
+    drill:
+      description: By cluster, whose copies are drilled, as options of M(bulkhead.stack.pg_restore_verify).
+      type: list
+      elements: dict
+      sample: []
     audit:
       description: What audit looks at.
       type: dict
       sample: {}
+    docs:
+      description: What the runbook and its status file tell. Nothing secret is in it.
+      type: dict
+      sample: {runbook: /var/lib/bulkhead/docs/disaster-recovery-runbook.md}
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
+from ansible_collections.bulkhead.stack.plugins.module_utils._platform import restores
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform.projections import project
+from ansible_collections.bulkhead.stack.plugins.module_utils._platform.recovery import (
+    project_recovery,
+    project_saves,
+)
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform.validate import validate
 
 
@@ -115,7 +141,9 @@ def main() -> None:
     )
     try:
         platform = validate(module.params["platform"], module.params["profiles"])
-        phases = project(platform, module.params["profiles"])
+        phases = dict(project(platform, module.params["profiles"]), docs=project_recovery(platform))
+        phases["backup"]["saves"] = project_saves(platform)
+        phases.update(restore=restores.restore(platform), drill=restores.drill(platform))
     except BulkheadError as error:
         module.fail_json(**error.result())
     module.exit_json(changed=False, platform=platform, phases=phases)

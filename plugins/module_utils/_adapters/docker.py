@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .._core.errors import InputError, OutsideError, StateError
+from .._core.errors import BulkheadError, InputError, OutsideError, StateError
 from .._core.text import nearest
 
 try:
@@ -210,8 +210,10 @@ class Docker:
 
         Raises:
             OutsideError: the engine refused or the connection broke. A command that fails is no error here.
+            BulkheadError: what stdin was to be fed with couldn't be had whole.
         """
         collected: List[bytes] = []
+        unfed: List[BulkheadError] = []
         errors: List[bytes] = []
         out = sink or collected.append
         try:
@@ -223,7 +225,7 @@ class Docker:
             raw.settimeout(None)
             feeder = None
             if stdin is not None:
-                feeder = threading.Thread(target=_feed, args=(raw, stdin), daemon=True)
+                feeder = threading.Thread(target=_feed, args=(raw, stdin, unfed), daemon=True)
                 feeder.start()
             try:
                 _read_frames(raw, out, errors)
@@ -239,6 +241,8 @@ class Docker:
             raise OutsideError(
                 "`%s` can't be run in container %s: %s." % (argv[0], container, str(error).rstrip("."))
             ) from error
+        if unfed:
+            raise unfed[0]
         # A container that is killed takes the command along, and the engine then knows no exit status.
         return ExecResult(
             -1 if rc is None else int(rc), b"".join(collected), b"".join(errors).decode("utf-8", "replace")
@@ -441,6 +445,29 @@ class Docker:
                 raise OutsideError("%s of container %s is no file." % (path, container))
             return content.read()
 
+    def archive(self, container: str, path: str) -> Iterator[bytes]:
+        """Yield a folder of a container, running or not, as a tar archive, piece by piece."""
+        try:
+            yield from self._api.get_archive(container, path)[0]
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError(
+                "%s of container %s can't be read: %s." % (path, container, str(error).rstrip("."))
+            ) from error
+
+    def mounting(self, volume: str) -> List[Tuple[str, str]]:
+        """Return the containers, running or not, that mount a volume: the name of each, and where it mounts it."""
+        try:
+            listed = self._api.containers(all=True, filters={"volume": volume})
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError("The engine at %s can't list its containers: %s." % (self._url, error)) from error
+        return [
+            (item["Names"][0].lstrip("/") if item.get("Names") else item["Id"], mount["Destination"])
+            for item in listed
+            for mount in item.get("Mounts") or []
+            # The filter takes a path of a mount as well.
+            if mount.get("Type") == "volume" and mount.get("Name") == volume
+        ]
+
     def put_file(self, container: str, path: str, data: bytes, mode: int = 0o600, uid: int = 0) -> None:
         """Write one file, whole, into a running container; its folder must exist."""
         archive = io.BytesIO()
@@ -454,7 +481,7 @@ class Docker:
             raise OutsideError("%s can't be written into container %s: %s." % (path, container, error)) from error
 
 
-def _feed(raw: Any, chunks: Iterable[bytes]) -> None:
+def _feed(raw: Any, chunks: Iterable[bytes], unfed: List[BulkheadError]) -> None:
     """Send the chunks, then close our direction only: the command sees the end of its input."""
     try:
         for chunk in chunks:
@@ -462,6 +489,9 @@ def _feed(raw: Any, chunks: Iterable[bytes]) -> None:
     except OSError:
         # The command ended before it had read everything; its exit status says why.
         return
+    except BulkheadError as error:
+        # This is a thread of its own: whoever waits for the command raises it.
+        unfed.append(error)
     finally:
         # Also where the chunks ran into an error of their own: the command must not wait for more.
         with contextlib.suppress(OSError):

@@ -73,6 +73,17 @@ def read_dotenv(data: bytes, name: str = "The env file") -> Dict[str, str]:
     return {item.name: item.value for item in _assignments(_decode(data, name))}
 
 
+def read_certain(data: bytes, name: str = "The env file") -> Dict[str, Optional[str]]:
+    """Return an env file's variables as Compose reads them; None: it refers to another, and only Compose can tell."""
+    text = _decode(data, name)
+    found: Dict[str, Optional[str]] = {}
+    for item in _assignments(text):
+        written = text[item.start : item.end]
+        refers = item.quote != "'" and "$" in (written.replace("\\$", "") if item.quote else written)
+        found[item.name] = None if refers else item.value
+    return found
+
+
 def set_dotenv(data: Optional[bytes], variable: str, value: Optional[str], name: str = "The env file") -> bytes:
     """Return an env file in which one variable has a value: its last assignment is changed, or one is appended.
 
@@ -108,6 +119,15 @@ def quoted(value: str, quote: str) -> str:
         # A reference stays one: in single quotes it would be a text.
         return value if not quote and plain and not re.search(r"[\s#'\"`\\]", value) else _double(value, False)
     if quote != '"' and plain and "'" not in value:
+        return "'%s'" % value
+    return _double(value, True)
+
+
+def literal(value: str) -> str:
+    """Return a value as it is written in an env file so that Compose reads exactly it: no dollar in it refers."""
+    if value and _SAFE.match(value):
+        return value
+    if not re.search(r"['\n\r]", value) and not value.endswith("\\"):
         return "'%s'" % value
     return _double(value, True)
 

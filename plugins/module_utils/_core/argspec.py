@@ -37,6 +37,8 @@ ROTATE_SPEC: Dict[str, Any] = {
     "schedule": {"type": "str"},
     "timezone": {"type": "str", "default": "UTC"},
     "verify": {"type": "str", "choices": ["hashed", "read"], "default": "read"},
+    "format": {"type": "str", "choices": ["custom", "directory"], "default": "custom"},
+    "dump_jobs": {"type": "int"},
     "compression": {"type": "str", "choices": ["auto", "zstd", "gzip", "none"], "default": "auto"},
     "globals": {"type": "bool", "default": True},
     "data_only_tables": {"type": "list", "elements": "str", "default": []},
@@ -45,6 +47,45 @@ ROTATE_SPEC: Dict[str, Any] = {
     "acknowledge": {"type": "bool", "default": False},
     "lock_timeout": {"type": "str", "default": "1m"},
     "encrypt_to": {"type": "list", "elements": "str", "default": []},
+}
+
+# Of one database: what a recovery needs besides its dump, and where that usually is.
+RECOVERY_NEEDS_SPEC: Dict[str, Any] = {
+    "key": {"type": "str", "required": True, "no_log": False},
+    "needs": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "variable": {"type": "str"},
+            "env_file": {"type": "path"},
+            "file": {"type": "path"},
+            "what": {"type": "str"},
+            "note": {"type": "str", "default": ""},
+        },
+        "required_one_of": [("variable", "file", "what")],
+    },
+    "volumes": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"name": {"type": "str"}, "target": {"type": "str"}, "note": {"type": "str", "default": ""}},
+        "required_one_of": [("name", "target")],
+    },
+    "services": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "service": {"type": "str", "required": True},
+            "container": {"type": "str", "required": True},
+            "path": {"type": "path", "required": True},
+            "project_name": {"type": "str"},
+            "files": {"type": "list", "elements": "path"},
+            "env_files": {"type": "list", "elements": "path"},
+        },
+    },
+    "server": {"type": "str"},
 }
 
 COMPOSE_FILE_SPEC: Dict[str, Any] = {

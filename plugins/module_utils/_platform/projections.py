@@ -4,7 +4,7 @@
 """Projections of a validated description: what each phase has to do, as options of its modules."""
 
 import posixpath
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import urlsplit
 
 from .validate import repointing_variables
@@ -23,6 +23,7 @@ def project(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Dict[st
         "postgrest": postgrest,
         "switch": _switch(platform, profiles, isolate, postgrest),
         "kept": _kept(platform),
+        "drop": _drop(platform),
         "backup": _backup(platform),
         "copies": _copies(platform),
         "audit": _audit(platform, profiles),
@@ -87,11 +88,11 @@ def _service_name(name: str, service: Mapping[str, Any]) -> str:
     return str(service.get("service") or name)
 
 
-def _container_name(name: str, service: Mapping[str, Any]) -> str:
+def container_name(name: str, service: Mapping[str, Any]) -> str:
     return str(service.get("container") or name)
 
 
-def _by_project(services: Mapping[str, Thing]) -> List[Dict[str, Thing]]:
+def by_project(services: Mapping[str, Thing]) -> List[Dict[str, Thing]]:
     """Return services in groups of one compose project each, in the description's order."""
     groups: Dict[Any, Dict[str, Thing]] = {}
     for name, service in services.items():
@@ -106,7 +107,7 @@ def _dns(platform: Mapping[str, Any]) -> List[Thing]:
         if service["reaches_host"] or service.get("reaches") or service.get("networks")
     }
     result = []
-    for group in _by_project(concerned):
+    for group in by_project(concerned):
         first = next(iter(group.values()))
         result.append(
             {
@@ -146,7 +147,7 @@ def _attachments(group: Mapping[str, Thing]) -> List[Thing]:
 
 def _probes(name: str, service: Mapping[str, Any]) -> List[Thing]:
     """Return the questions that a service's container has to answer."""
-    container = _container_name(name, service)
+    container = container_name(name, service)
     probes: List[Thing] = [{"container": container}] if service["reaches_host"] else []
     for url in service.get("reaches") or []:
         parts = urlsplit(url)
@@ -312,7 +313,7 @@ def _switch(
                 "isolation": options,
                 "legacy": (options or {}).get("legacy") or {},
                 "copies": options is not None and options["data"] == "copy",
-                "projects": [_project(group) for group in _by_project(moved)],
+                "projects": [project_services(group) for group in by_project(moved)],
                 "settings": settings,
                 "edits": [
                     {"path": _resolve(user, edit["file"]), "edits": [_edit(edit)], "journal": journal}
@@ -321,7 +322,7 @@ def _switch(
                 ],
                 "health": [user["health_url"] for user in users.values() if user.get("health_url")],
                 "ready": [
-                    {"container": _container_name(name, user), "pattern": user["ready_log"]}
+                    {"container": container_name(name, user), "pattern": user["ready_log"]}
                     for name, user in users.items()
                     if user.get("ready_log")
                 ],
@@ -343,7 +344,7 @@ def _users(platform: Mapping[str, Any], key: str, profiles: Mapping[str, Any]) -
     }
 
 
-def _project(group: Mapping[str, Thing]) -> Thing:
+def project_services(group: Mapping[str, Thing]) -> Thing:
     """Return what stops and starts the services of one compose project, in order."""
     first = next(iter(group.values()))
     folder = _folder(first)
@@ -367,7 +368,7 @@ def _settings(
 ) -> List[Thing]:
     """Return, for each compose project, which services' variables are to hold what, as options of a module."""
     result: List[Thing] = []
-    for group in _by_project(users):
+    for group in by_project(users):
         for name, item in group.items():
             variables, variables_from = _variables(platform, item, options, profiles)
             same = next((entry for entry in result if _same_setting(entry, item, variables, variables_from)), None)
@@ -440,12 +441,59 @@ def register_path(platform: Mapping[str, Any]) -> str:
     return posixpath.join(platform["state_dir"], "register.jsonl")
 
 
+def audit_path(platform: Mapping[str, Any]) -> str:
+    """Return the file that says what destructive things were done."""
+    return posixpath.join(platform["state_dir"], "audit.jsonl")
+
+
 def _kept(platform: Mapping[str, Any]) -> Thing:
     return {
         "register": register_path(platform),
+        "audit_log": audit_path(platform),
         "backup_root": platform["backup_root"],
         "clusters": [{"name": name, "connection": connection(platform, name)} for name in platform["clusters"]],
     }
+
+
+def _drop(platform: Mapping[str, Any]) -> List[Thing]:
+    """Return, for each database, how it is dropped, and what the description still has that uses it."""
+    # A service inside of a shared database is no database, and uses the one that it is in.
+    return [
+        {
+            "key": key,
+            "connection": connection(platform, item["cluster"]),
+            "options": {
+                "database": database_name(platform, key),
+                "dest": backup_folder(platform, key),
+                "services": _named_with(platform, key),
+                "register": register_path(platform),
+                "cluster": item["cluster"],
+                "audit_log": audit_path(platform),
+            },
+        }
+        for key, item in platform["databases"].items()
+        if item["strategy"] == "database"
+    ]
+
+
+def users_of(platform: Mapping[str, Any], key: str) -> Tuple[Dict[str, Thing], Dict[str, Thing]]:
+    """Return the services and the PostgREST instances that the description brings to a database, by whatever key."""
+
+    def place(other: str) -> Any:
+        return platform["databases"][other]["cluster"], database_name(platform, other)
+
+    instances = {name: item for name, item in platform["postgrest"].items() if place(item["database"]) == place(key)}
+    services = {
+        name: item
+        for name, item in platform["services"].items()
+        if item.get("postgrest") in instances or (item.get("database") and place(item["database"]) == place(key))
+    }
+    return services, instances
+
+
+def _named_with(platform: Mapping[str, Any], key: str) -> List[str]:
+    services, instances = users_of(platform, key)
+    return [*services, *("PostgREST instance %s" % name for name in instances)]
 
 
 def _probe(platform: Mapping[str, Any], instance: Thing) -> Optional[Thing]:
@@ -496,6 +544,8 @@ def _backup(platform: Mapping[str, Any]) -> Thing:
             timezone=platform["timezone"],
             retention=retention,
             verify=backup["verify"],
+            format=backup["format"],
+            dump_jobs=backup["dump_jobs"],
             compression=backup["compression"],
             globals=backup["globals"],
             shrink_ratio=backup["shrink_ratio"],
@@ -541,7 +591,7 @@ def _audit(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Thing:
         services.append(
             {
                 "name": name,
-                "container": _container_name(name, service),
+                "container": container_name(name, service),
                 "reaches_host": service["reaches_host"],
                 "health_url": service.get("health_url"),
                 "profile": service.get("profile"),

@@ -23,7 +23,8 @@ class Field:
         choices: the values that it may have.
         elements: the kind of a list's items: str, or list for lists of texts.
         fields: what a dict, each thing of a map, or each item of a list may hold; None lets a dict hold anything. An
-            item of a list may also be a text: its ``name``.
+            item of a list may also be a text: its ``text_is``.
+        text_is: of a list of dicts, the field that a text stands for.
     """
 
     kind: str = "str"
@@ -32,6 +33,7 @@ class Field:
     choices: Tuple[str, ...] = ()
     elements: str = "str"
     fields: Optional[Dict[str, "Field"]] = field(default=None)
+    text_is: str = "name"
 
 
 CRITICALITIES = ("low", "medium", "high", "critical")
@@ -54,6 +56,8 @@ BACKUP = {
     "schedule": Field("schedule", required=True),
     "retention": Field("dict", fields=RETENTION, default={"last": 7}),
     "verify": Field(choices=("hashed", "read"), default="read"),
+    "format": Field(choices=("custom", "directory"), default="custom"),
+    "dump_jobs": Field("int"),
     "compression": Field(choices=("auto", "zstd", "gzip", "none"), default="auto"),
     "folder": Field(),
     "accept_gap": Field(),
@@ -94,6 +98,31 @@ DEFAULT_PRIVILEGE = {
     "privileges": Field("list", required=True),
 }
 
+# What a database is useless without: a variable of its service, a file, or what only a person can look for.
+NEED = {
+    "what": Field(),
+    "variable": Field(),
+    "env_file": Field(),
+    "file": Field(),
+    "note": Field(default=""),
+}
+
+# A volume by its name, a folder by its path, or whatever is mounted at a path in the service's container.
+VOLUME = {
+    "name": Field(),
+    "target": Field(),
+    "note": Field(default=""),
+}
+
+RECOVERY = {
+    "needs": Field("list", fields=NEED, text_is="variable", default=[]),
+    "volumes": Field("list", fields=VOLUME, default=[]),
+    # Whether they are taken along with the copies, encrypted.
+    "save": Field("bool", default=False),
+    "probe": Field(),
+    "checklist": Field("list", default=[]),
+}
+
 DATABASE = {
     "cluster": Field(required=True),
     "name": Field(),
@@ -123,6 +152,7 @@ DATABASE = {
     "expect_tables": Field("list"),
     "legacy": Field("dict", fields=LEGACY),
     "backup": Field("dict", fields=BACKUP),
+    "recovery": Field("dict", fields=RECOVERY),
 }
 
 # A text stands for the name alone: a network that the compose files declare.
@@ -195,6 +225,15 @@ POSTGREST = {
     "probe": Field("dict", fields=PROBE),
 }
 
+# Whom to call on the bad day.
+CONTACT = {
+    "name": Field(required=True),
+    "role": Field(default=""),
+    "phone": Field(default=""),
+    "email": Field(default=""),
+    "note": Field(default=""),
+}
+
 NEIGHBOUR = {"url": Field(required=True), "required": Field("bool", default=False)}
 
 PLATFORM = {
@@ -207,4 +246,5 @@ PLATFORM = {
     "services": Field("map", default={}, fields=SERVICE),
     "postgrest": Field("map", default={}, fields=POSTGREST),
     "neighbours": Field("map", default={}, fields=NEIGHBOUR),
+    "contacts": Field("list", default=[], fields=CONTACT),
 }

@@ -38,6 +38,7 @@ def validate(description: Any, profiles: Optional[Mapping[str, Any]] = None) -> 
         _check_references(platform, known, mistakes)
         _check_clusters(platform, mistakes)
         _check_databases(platform, mistakes)
+        _check_recovery(platform, mistakes)
         _check_strategies(platform, known, mistakes)
         _check_schedules(platform, mistakes)
     if mistakes:
@@ -59,6 +60,8 @@ def _with_profiles(description: Any, profiles: Mapping[str, Any]) -> Any:
         own = (profile.get("services") or {}).get(service.get("service") or name) or {}
         complete_services[name] = {**(profile.get("service") or {}), **own, **service}
         database = filled.get(service.get("database"))
+        if isinstance(database, dict) and isinstance(profile.get("recovery"), dict):
+            _fill_recovery(database, (description["databases"][service["database"]] or {}).get("recovery"), profile)
         # Only a database that is to be isolated is filled in: one that merely is backed up has no owner named.
         if isinstance(database, dict) and database.get("owner"):
             known = profile.get("database") or {}
@@ -69,6 +72,21 @@ def _with_profiles(description: Any, profiles: Mapping[str, Any]) -> Any:
     return dict(
         description, databases=filled, **({"services": complete_services} if isinstance(services, dict) else {})
     )
+
+
+def _fill_recovery(database: Dict[str, Any], described: Any, profile: Mapping[str, Any]) -> None:
+    """Add what the program's recovery needs, but for fields that the description has itself.
+
+    It is needed wherever the rows lie: also where the database has no owner, and beside what another program needs.
+    """
+    if described is not None and not isinstance(described, dict):
+        return
+    recovery = dict(database.get("recovery") or {})
+    for field, known in profile["recovery"].items():
+        if (described or {}).get(field) is None:
+            held = recovery.get(field) or []
+            recovery[field] = held + [item for item in known if item not in held]
+    database["recovery"] = recovery
 
 
 def _read(field: Field, value: Any, path: str, mistakes: List[str]) -> Any:
@@ -125,7 +143,7 @@ def _read_list(field: Field, value: Any, where: str, mistakes: List[str]) -> Any
         return None
     if field.fields is not None:
         item = Field("dict", fields=field.fields)
-        named = [entry if isinstance(entry, dict) else {"name": entry} for entry in value]
+        named = [entry if isinstance(entry, dict) else {field.text_is: entry} for entry in value]
         return [_read(item, entry, "%s[%d]" % (where, index), mistakes) for index, entry in enumerate(named)]
     if field.elements == "list":
         item = Field("list")
@@ -273,6 +291,52 @@ def _check_databases(platform: Mapping[str, Any], mistakes: List[str]) -> None:
                 )
             if any(isinstance(value, int) and value < 0 for value in retention.values()):
                 mistakes.append("databases.%s.backup.retention: a count below nothing." % name)
+        _check_format(name, database.get("backup") or {}, mistakes)
+
+
+def _check_format(name: str, backup: Mapping[str, Any], mistakes: List[str]) -> None:
+    jobs, in_directory = backup.get("dump_jobs"), backup.get("format") == "directory"
+    if isinstance(jobs, int) and jobs < 1:
+        mistakes.append(
+            "databases.%s.backup.dump_jobs: at least 1; without it, as many as the server has cores." % name
+        )
+    elif jobs is not None and not in_directory:
+        mistakes.append("databases.%s.backup.dump_jobs: only a dump with format: directory has jobs." % name)
+    if in_directory and backup.get("encrypt_to"):
+        mistakes.append("databases.%s.backup.encrypt_to: a dump with format: directory can't be encrypted." % name)
+
+
+def _check_recovery(platform: Mapping[str, Any], mistakes: List[str]) -> None:
+    """Whether what a recovery needs can be looked for, and whether who is to be called can be."""
+    for name, database in _things(platform, "databases").items():
+        recovery = database.get("recovery") or {}
+        for index, need in enumerate(recovery.get("needs") or []):
+            where = "databases.%s.recovery.needs[%d]" % (name, index)
+            if need is None:
+                continue
+            if not (need.get("variable") or need.get("file") or need.get("what")):
+                mistakes.append("%s: say what is needed: a variable, a file, or what it is in words." % where)
+            elif need.get("variable") and need.get("file"):
+                mistakes.append("%s: has a variable and a file; the file that holds a variable is env_file." % where)
+            elif need.get("env_file") and not need.get("variable"):
+                mistakes.append("%s.env_file: needs a variable; a whole file is file." % where)
+        for index, volume in enumerate(recovery.get("volumes") or []):
+            if volume is not None and not (volume.get("name") or volume.get("target")):
+                mistakes.append("databases.%s.recovery.volumes[%d]: needs a name or a target." % (name, index))
+        if recovery.get("save"):
+            _check_save(name, database, recovery, mistakes)
+    for index, contact in enumerate(platform.get("contacts") or []):
+        if contact is not None and not (contact.get("phone") or contact.get("email") or contact.get("note")):
+            mistakes.append("contacts[%d]: needs a phone, an email, or a note that says how to reach them." % index)
+
+
+def _check_save(name: str, database: Mapping[str, Any], recovery: Mapping[str, Any], mistakes: List[str]) -> None:
+    where = "databases.%s.recovery.save" % name
+    if not (database.get("backup") or {}).get("encrypt_to"):
+        mistakes.append("%s: needs backup.encrypt_to: secrets are never written plain." % where)
+    needs = [need for need in recovery.get("needs") or [] if need and (need.get("variable") or need.get("file"))]
+    if not needs and not recovery.get("volumes"):
+        mistakes.append("%s: there is nothing to save: name variables or files in needs, or volumes." % where)
 
 
 def _check_isolation(name: str, database: Mapping[str, Any], mistakes: List[str]) -> None:

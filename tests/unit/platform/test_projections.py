@@ -431,6 +431,8 @@ def test_only_databases_with_a_schedule_are_backed_up(phases: Dict[str, Any]) ->
             "timezone": "Europe/Berlin",
             "retention": {"last": 14, "within": "604800s"},
             "verify": "read",
+            "format": "custom",
+            "dump_jobs": None,
             "compression": "auto",
             "globals": True,
             "shrink_ratio": 0.5,
@@ -477,6 +479,38 @@ def test_the_audit_asks_services_first_and_then_instances(phases: Dict[str, Any]
         {"name": "main", "container": "rest", "route": ""},
         {"name": "archon", "container": "supabase-rest-archon", "route": "/archon"},
     ]
+
+
+def test_a_database_that_is_dropped_names_what_the_description_still_has_of_it(phases: Dict[str, Any]) -> None:
+    drop = {item["key"]: item for item in phases["drop"]}
+    assert list(drop) == ["postgres", "archon", "lonely"]
+    assert drop["archon"]["connection"] == {"container": "db", "login_user": "supabase_admin", "login_db": "postgres"}
+    assert drop["archon"]["options"] == {
+        "database": "archon_db",
+        "dest": "/backups/archon",
+        "services": ["archon-server", "archon-mcp", "other-mcp", "PostgREST instance archon"],
+        "register": "/var/lib/bulkhead/register.jsonl",
+        "cluster": "main",
+        "audit_log": "/var/lib/bulkhead/audit.jsonl",
+    }
+    assert drop["lonely"]["options"]["services"] == []
+    assert drop["lonely"]["options"]["dest"] == "/elsewhere"
+    assert phases["kept"]["audit_log"] == "/var/lib/bulkhead/audit.jsonl"
+
+
+def test_a_service_inside_of_a_shared_database_is_no_database_and_uses_that_one() -> None:
+    database = {"cluster": "main", "name": "postgres", "owner": "app", "strategy": "schema"}
+    description = {
+        "clusters": {"main": {"container": "db"}, "other": {"container": "second"}},
+        "databases": {
+            "postgres": {"cluster": "main"},
+            "app": dict(database, legacy={"database": "postgres", "tables": "public.app_*"}),
+            "same_name": {"cluster": "other", "name": "postgres"},
+        },
+        "services": {"app-server": {"compose_file": "/srv/app/docker-compose.yml", "database": "app"}},
+    }
+    drop = {item["key"]: item["options"]["services"] for item in project(validate(description), {})["drop"]}
+    assert drop == {"postgres": ["app-server"], "same_name": []}
 
 
 def test_a_platform_of_one_cluster_has_nothing_to_do() -> None:

@@ -12,6 +12,7 @@ import yaml
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import DescriptionError
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform.projections import project
+from ansible_collections.bulkhead.stack.plugins.module_utils._platform.recovery import project_saves
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform.validate import validate
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -432,3 +433,98 @@ def test_what_a_service_inside_of_a_shared_database_can_not_ask_for(fields: Any,
     description = load(path)["bulkhead_platform"]
     description["databases"]["archon"].update(fields)
     assert any(says in mistake for mistake in mistakes_of(description, profiles()))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "says"),
+    [
+        ("contacts", [{"name": "Ada"}], "contacts[0]: needs a phone, an email, or a note that says how to reach them."),
+        ("contacts", [{"phone": "1"}], "contacts[0].name: is missing."),
+        ("databases/archon_db/recovery/needs", [{}], "databases.archon_db.recovery.needs[0]: say what is needed: a"),
+        (
+            "databases/archon_db/recovery/needs",
+            [{"variable": "A", "file": "b"}],
+            "databases.archon_db.recovery.needs[0]: has a variable and a file; the file that holds a variable is",
+        ),
+        (
+            "databases/archon_db/recovery/needs",
+            [{"what": "x", "env_file": "b"}],
+            "databases.archon_db.recovery.needs[0].env_file: needs a variable; a whole file is file.",
+        ),
+        (
+            "databases/archon_db/recovery/volumes",
+            [{}],
+            "databases.archon_db.recovery.volumes[0]: needs a name or a target.",
+        ),
+        (
+            "databases/archon_db/recovery/checklist",
+            "x",
+            "databases.archon_db.recovery.checklist: must be a list, not str.",
+        ),
+    ],
+)
+def test_a_recovery_that_can_not_be_looked_for(path: str, value: Any, says: str) -> None:
+    (mistake,) = mistakes_of(changed(path, value))
+    assert mistake.startswith(says)
+
+
+def test_a_text_is_a_variable_that_is_needed_and_a_volume_that_has_a_name() -> None:
+    description = changed("databases/archon_db/recovery", {"needs": ["KEY"], "volumes": ["data"]})
+    recovery = validate(description)["databases"]["archon_db"]["recovery"]
+    assert recovery["needs"] == [{"variable": "KEY", "what": None, "env_file": None, "file": None, "note": ""}]
+    assert recovery["volumes"] == [{"name": "data", "target": None, "note": ""}]
+
+
+def test_what_is_saved_is_encrypted_and_is_something() -> None:
+    path = "databases/archon_db/recovery"
+    wanted = {"save": True, "needs": ["KEY"]}
+    where = "databases.archon_db.recovery.save: "
+    assert mistakes_of(changed(path, wanted)) == [where + "needs backup.encrypt_to: secrets are never written plain."]
+    description = changed(path, {"save": True, "needs": [{"what": "the safe"}]})
+    description["databases"]["archon_db"]["backup"]["encrypt_to"] = ["age1x"]
+    assert mistakes_of(description) == [
+        where + "there is nothing to save: name variables or files in needs, or volumes."
+    ]
+    description["databases"]["archon_db"]["recovery"] = wanted
+    platform = validate(description)
+    assert platform["databases"]["archon_db"]["recovery"]["save"] is True
+    (saved,) = project_saves(platform)
+    assert {name: saved[name] for name in ("key", "database", "dest", "mount", "encrypt_to")} == {
+        "key": "archon_db",
+        "database": "archon_db",
+        "dest": "/backups/archon_db",
+        "mount": None,
+        "encrypt_to": ["age1x"],
+    }
+    assert [item["variable"] for item in saved["needs"]] == ["KEY"]
+    assert saved["services"][0]["path"] == "/srv/archon/compose.yml"
+    # By default nothing is.
+    assert project_saves(validate(changed(path, {"needs": ["KEY"]}))) == []
+
+
+def test_a_profile_says_what_its_recovery_needs_with_and_without_an_owner() -> None:
+    description = copy.deepcopy(GOOD)
+    del description["databases"]["archon_db"]["owner"]
+    description["services"]["n8n"] = dict(description["services"]["archon"], profile="n8n")
+    recovery = validate(description, profiles())["databases"]["archon_db"]["recovery"]
+    # Both programs use it, so it needs what either does.
+    assert [item["variable"] for item in recovery["needs"]] == ["SUPABASE_SERVICE_KEY", "N8N_ENCRYPTION_KEY"]
+    assert [item["target"] for item in recovery["volumes"]] == ["/home/node/.n8n"]
+    description["databases"]["archon_db"]["recovery"] = {"needs": []}
+    recovery = validate(description, profiles())["databases"]["archon_db"]["recovery"]
+    assert recovery["needs"] == []
+    assert [item["target"] for item in recovery["volumes"]] == ["/home/node/.n8n"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"format": "directory", "dump_jobs": 0}, "backup.dump_jobs: at least 1; without it, as many as the server"),
+        ({"dump_jobs": 2}, "backup.dump_jobs: only a dump with format: directory has jobs."),
+        ({"format": "directory", "encrypt_to": ["age1x"]}, "backup.encrypt_to: a dump with format: directory can't be"),
+        ({"format": "tar"}, "backup.format: tar is none of custom, directory."),
+    ],
+)
+def test_a_dump_in_directory_format_that_can_not_be(fields: Any, says: str) -> None:
+    (mistake,) = mistakes_of(changed("databases/archon_db/backup", {"schedule": "@daily", **fields}))
+    assert "databases.archon_db." + says in mistake
