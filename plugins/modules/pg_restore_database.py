@@ -79,11 +79,12 @@ options:
     type: str
   roles:
     description:
-      - Which roles are made out of the copy's globals where they are missing. V(needed) makes those that own or may
-        do something in the database, and what they are members of; V(all) every role of the cluster, as is needed
-        where its volume was lost.
+      - Which roles are made out of the copy's globals where they are missing. V(needed) makes those that own or may do
+        something in the database, and what they are members of; V(all) every role of the cluster.
+      - With V(as_dumped) every role of the cluster gets back what the copy has, those included that are there, their
+        passwords, settings and memberships, but for the one that logs in. That is for a cluster whose volume was lost.
     type: str
-    choices: [needed, all, none]
+    choices: [needed, all, as_dumped, none]
     default: needed
   jobs:
     description:
@@ -228,7 +229,7 @@ size_bytes:
   returned: success, unless O(back_to) is given
   type: int
 roles_made:
-  description: Roles that were missing.
+  description: Roles that were missing; with O(roles=as_dumped) all that were given back what the copy has.
   returned: success
   type: list
   elements: str
@@ -302,7 +303,7 @@ SPEC: Dict[str, Any] = {
     "target": {"type": "str"},
     "tables": {"type": "list", "elements": "str", "default": []},
     "tables_schema": {"type": "str"},
-    "roles": {"type": "str", "choices": ["needed", "all", "none"], "default": "needed"},
+    "roles": {"type": "str", "choices": ["needed", "all", "as_dumped", "none"], "default": "needed"},
     "jobs": {"type": "int", "default": 0},
     "end_sessions": {"type": "bool", "default": False},
     "major_upgrade": {"type": "bool", "default": False},
@@ -418,13 +419,13 @@ def carry_out(
         "back_to": request.back_to or None,
         "aside": restoration.aside or None,
     }
-    audit_log.append("database_restore_begins", **facts)
+    audit_log.append("copy_restore_begun", **facts)
     try:
         told = restore(restoration, postgres, watch)
     except BulkheadError:
-        audit_log.append("database_restore_failed", **facts)
+        audit_log.append("copy_restore_failed", **facts)
         raise
-    audit_log.append("database_restored", **facts)
+    audit_log.append("copy_restored", **facts)
     return told
 
 

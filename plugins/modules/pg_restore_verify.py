@@ -279,7 +279,8 @@ class Run:
 
     def prepare(self, engine: Optional[Docker], live: Postgres) -> List[str]:
         """See what the live server is like; return a sentence for each thing that a killed drill had left."""
-        self._live_identifier = server_facts(live)["system_identifier"]
+        facts = server_facts(live)
+        self._live_identifier = facts["system_identifier"]
         if self._options["target"]:
             return []
         if engine is None:
@@ -287,7 +288,8 @@ class Run:
                 "The server is no container, so there is no image to make a throwaway server of.",
                 "Name a scratch server of your own as target.",
             )
-        self._throwaways = Throwaways(engine, self._options["container"], live.endpoint.user)
+        # Memberships name their grantor, and only the first superuser may be one without more ado.
+        self._throwaways = Throwaways(engine, self._options["container"], facts["superuser"])
         self._settings = throwaway_settings(live, SCRATCH)
         return self._throwaways.remove_leftovers()
 

@@ -101,7 +101,7 @@ print(json.dumps({"seconds": seconds, "peak": peak, "said": done.stdout.decode()
 """
 
 
-def call_module(module: str, folder: Path, **options: Any) -> tuple[float, int, dict[str, Any]]:
+def call_module(module: str, folder: Path, /, **options: Any) -> tuple[float, int, dict[str, Any]]:
     """Run a module as Ansible would; return seconds, the peak of its memory in bytes, and its result."""
     arguments = folder / "arguments.json"
     arguments.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": options}))

@@ -289,6 +289,17 @@ class Server:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def script(self, database: str, text: str) -> None:
+        """Run statements one after the other, each committed at once; the first that fails ends it."""
+        command = ["docker", "exec", "-i", self.name, "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "postgres"]
+        done = subprocess.run([*command, "-d", database], check=False, capture_output=True, text=True, input=text)
+        assert done.returncode == 0, done.stderr
+
+    def address(self) -> str:
+        """Return its address on its network."""
+        form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        return Project.docker("inspect", "--format", form, self.name)
+
     def remove(self) -> None:
         """Take it away, with its volumes."""
         Project.docker("rm", "-f", "-v", self.name)

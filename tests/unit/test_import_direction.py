@@ -21,6 +21,11 @@ CORE, ADAPTERS = "_core", "_adapters"
 ALLOWED = {
     # What isolation has begun is written down as it goes, so that it can be undone.
     ("_isolation", "_journal"),
+    # What is restored is a copy: its manifest says what the database must hold, and how that is read.
+    ("_restore", "_dumps"),
+    # A recovery begins with a copy; what else it needs stands in compose files and their env files.
+    ("_recovery", "_dumps"),
+    ("_recovery", "_compose"),
     # An instance of PostgREST is a service of a compose file: its settings stand there.
     ("_postgrest", "_compose"),
 }

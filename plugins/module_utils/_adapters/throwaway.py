@@ -3,11 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Throwaway servers for drills: of the very image of the live one, without a network, reached by a socket alone.
 
-Each carries the process that made it as a label: what a killed drill has left is known by that; the next one removes it.
+Each carries the process that made it as a label: what a killed drill has left is known by that, and the next one
+removes it.
 """
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -22,6 +24,8 @@ from .postgres import Endpoint, Postgres
 LABEL = "bulkhead.stack.drill"
 _PROCESS, _FOLDER = LABEL + ".process", LABEL + ".folder"
 _DATA, _SOCKET, _COPIES = "/bulkhead/data", "/bulkhead/socket", "/bulkhead/copies"
+# Its name says which process made it: one that is killed early leaves nothing else.
+_FOLDER_NAME = re.compile(r"bulkhead-drill-(?P<number>\d+)-(?P<ticks>\d+)-\w+")
 _READY_S = 60
 # A socket's path may have so many bytes (sys/un.h).
 _SOCKET_PATH_BYTES = 107
@@ -49,7 +53,7 @@ class Throwaways:
     """Makes throwaway servers like one live server.
 
     Arguments:
-        engine: the live server's; a local one. container: the live server's. user: its superuser.
+        engine: the live server's; a local one. container: the live server's. user: its first superuser.
     """
 
     def __init__(self, engine: Docker, container: str, user: str) -> None:
@@ -78,6 +82,8 @@ class Throwaways:
         for volume in self._engine.volumes(LABEL):
             if not _lives(volume["labels"].get(_PROCESS, "")):
                 self._engine.remove_volume(volume["name"])
+        for folder in _left_folders():
+            _remove_folder(folder)
         return told
 
     def check_disk(self, needed_bytes: int) -> None:
@@ -132,7 +138,9 @@ class Throwaways:
             )
             endpoint = Endpoint(socket, 5432, self._user, "", "postgres", container)
             postgres = ThrowawayPostgres(endpoint, self._engine, "bulkhead/" + run)
-            postgres.copies = copies
+            if copies:
+                # They are their owner's alone, and even root has no rights but an owner's there.
+                postgres.copies, postgres.client_user = copies, str(os.stat(copies).st_uid)
             try:
                 self._wait(postgres, container)
                 yield postgres
@@ -166,11 +174,23 @@ class Throwaways:
 
 
 def _make_folder() -> str:
-    folder = tempfile.mkdtemp(prefix="bulkhead-drill-")
+    prefix = "bulkhead-drill-%d-%s-" % (os.getpid(), _started(os.getpid()).partition(" ")[0] or "0")
+    folder = tempfile.mkdtemp(prefix=prefix)
     if len(os.path.join(folder, "socket/.s.PGSQL.5432").encode("utf-8")) > _SOCKET_PATH_BYTES:
         os.rmdir(folder)
-        folder = tempfile.mkdtemp(prefix="bulkhead-drill-", dir="/tmp")  # noqa: S108 - made 0700, of a name of its own
+        folder = tempfile.mkdtemp(prefix=prefix, dir="/tmp")  # noqa: S108 - made 0700, of a name of its own
     return folder
+
+
+def _left_folders() -> Iterator[str]:
+    """Yield our own folders whose process ended."""
+    for root in sorted({tempfile.gettempdir(), "/tmp"}):  # noqa: S108 - where _make_folder makes them
+        with contextlib.suppress(OSError):
+            for entry in list(os.scandir(root)):
+                found = _FOLDER_NAME.fullmatch(entry.name)
+                if found and entry.is_dir(follow_symlinks=False) and entry.stat().st_uid == os.geteuid():
+                    if _started(int(found.group("number"))).partition(" ")[0] != found.group("ticks"):
+                        yield entry.path
 
 
 def _remove_folder(folder: str) -> None:

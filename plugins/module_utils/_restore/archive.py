@@ -37,6 +37,12 @@ _SPOOL = {True: 'umask 077; zstd -q -dc > "$1"', False: 'umask 077; cat > "$1"'}
 SPOOLED_FROM_BYTES = 8 * 1024 * 1024
 # Longer than any name can be.
 _NO_TABLE = "no_table" * 8
+# As the two programs begin what they write; and the server would write a statement that fails to its log, whole.
+_HEAD = (
+    "SET client_encoding = 'UTF8'",
+    "SET standard_conforming_strings = on",
+    "SET log_min_error_statement = panic",
+)
 _NO_PSQLRC = ["psql", "--no-psqlrc", "--no-password", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"]
 
 
@@ -217,8 +223,7 @@ def run_script(server: Server, database: str, lines: Sequence[str], together: bo
     """
     if not lines:
         return
-    # The server writes a statement that fails to its log, whole.
-    script = ["SET log_min_error_statement = panic", *(["BEGIN"] if together else []), *lines]
+    script = [*_HEAD, *(["BEGIN"] if together else []), *lines]
     text = "".join(line + ";\n" for line in [*script, *(["COMMIT"] if together else [])])
     argv = [*_NO_PSQLRC, "--dbname=" + connection_text(database)]
     found = server.run_client(argv, stdin=[text.encode("utf-8")])

@@ -81,7 +81,10 @@ def _why(copy: Copy, wanted: Wanted, limit: datetime) -> str:
     if copy.problem:
         return copy.problem
     if copy.taken_at > limit:
-        return "taken at %s" % iso_utc(copy.taken_at)
+        return "taken at %s%s" % (
+            iso_utc(copy.taken_at),
+            "" if wanted.before else ", in the future: is the clock right?",
+        )
     return "verified only as far as %s" % (copy.level or "nothing")
 
 

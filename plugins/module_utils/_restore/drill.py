@@ -31,7 +31,7 @@ from .compare import differences, notes, read_facts
 from .places import list_places
 from .ports import Decrypt, Server
 from .restore import run_checks
-from .statements import missing_roles
+from .statements import missing_roles, without_tablespace
 
 DRILLED = "drilled"
 # What the drill's own surroundings lack says nothing of the copy.
@@ -245,11 +245,12 @@ def _restore(archive: Archive, server: Server, database: str, drill: Drill, watc
     with watch.stage("contents"):
         lines = database_statements(archive, server, database)
     made = [line for line in lines if line.startswith("CREATE DATABASE")]
-    run_script(server, server.maintenance_database, made, together=False)
+    run_script(server, server.maintenance_database, [without_tablespace(line) for line in made], together=False)
     if database not in list_places(server):
         raise VerificationError("The copy doesn't say how its database is made.")
     with watch.stage("restore"):
-        restore_archive(archive, server, database, drill.jobs or cores(server))
+        # The server of a drill has none of the live one's disks.
+        restore_archive(archive, server, database, drill.jobs or cores(server), ["--no-tablespaces"])
     run_script(server, server.maintenance_database, [line for line in lines if line not in made], together=True)
 
 

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Databases that take each other's place: closed, emptied of sessions, and renamed in one transaction."""
 
+import re
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -14,6 +15,7 @@ from .ports import Server
 
 _MAX_BYTES = 63
 _GONE_S = 30
+_SCRATCH = re.compile(r"_restoring_[0-9a-f]{12}$")
 _MARK = "bulkhead.stack makes this to take the place of "
 
 _DATABASES = """
@@ -68,6 +70,12 @@ def scratch_name(database: str, run: str) -> str:
     return name_with(database, "_restoring_" + run)
 
 
+def is_scratch(name: str, database: str) -> bool:
+    """Whether a name is one that scratch_name gives: a run may be killed before it has marked what it made."""
+    found = _SCRATCH.search(name)
+    return found is not None and name == name_with(database, found.group(0))
+
+
 def mark_scratch(server: Server, scratch: str, database: str) -> None:
     """Write down what a scratch database is for: a run that is killed can't take it away itself."""
     # COMMENT takes no parameter, and its text is no identifier: the server quotes it.
@@ -78,7 +86,7 @@ def mark_scratch(server: Server, scratch: str, database: str) -> None:
 
 
 def escape(literal: str) -> str:
-    """Return a literal that the server has quoted as a part of an Sql's text."""
+    """Return what the server, or pg_dump, has quoted as a part of an Sql's text."""
     return literal.replace("{", "{{").replace("}", "}}")
 
 
@@ -86,7 +94,11 @@ def clean_up(server: Server, database: str) -> List[str]:
     """Take away what runs left that were killed while they made this database; return a sentence for each."""
     told = []
     places = list_places(server)
-    left = [place.name for place in places.values() if place.comment == _MARK + database]
+    left = [
+        name
+        for name, place in places.items()
+        if place.comment == _MARK + database or (is_scratch(name, database) and not place.comment.startswith(_MARK))
+    ]
     for name in left:
         drop(server, name)
         told.append("Database %s, which a killed run had left half made, was dropped." % name)
@@ -135,8 +147,9 @@ def swap(server: Server, scratch: str, database: str, aside: str) -> None:
     Raises:
         OutsideError: a session doesn't end, or the server refuses.
     """
+    places = list_places(server)
     if aside:
-        if aside in list_places(server):
+        if aside in places:
             raise ConflictError("There is a database %s already." % aside, "Try again: the name has the second in it.")
         _close(server, database)
     server.disconnect(scratch)
@@ -147,7 +160,9 @@ def swap(server: Server, scratch: str, database: str, aside: str) -> None:
                 transaction.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (aside,)))
             transaction.execute(Sql("ALTER DATABASE {} RENAME TO {}", (scratch, database)))
             transaction.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (database,)))
-            transaction.execute(Sql("COMMENT ON DATABASE {} IS NULL", (database,)))
+            # One that was put aside has a comment of its own.
+            if scratch in places and places[scratch].comment == _MARK + database:
+                transaction.execute(Sql("COMMENT ON DATABASE {} IS NULL", (database,)))
     except OutsideError:
         if aside:
             server.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (database,)))
@@ -172,7 +187,7 @@ def _close(server: Server, database: str) -> None:
 
 
 def server_facts(server: Server) -> Dict[str, Any]:
-    """Return version, roles, extensions that could be made, data folder and system identifier of a cluster."""
+    """Return version, roles, the first superuser, extensions that could be made, data folder and system identifier."""
     facts = dict(server.rows(Sql(_SERVER))[0])
     facts["system_identifier"] = None
     if facts.pop("identifier_shown"):
@@ -183,6 +198,8 @@ def server_facts(server: Server) -> Dict[str, Any]:
 _IDENTIFIER = "SELECT system_identifier::text AS id FROM pg_catalog.pg_control_system()"
 _SERVER = """
 SELECT current_setting('server_version') AS server_version,
+       session_user::text AS login,
+       (SELECT rolname::text FROM pg_catalog.pg_roles WHERE oid = 10) AS superuser,
        current_setting('server_version_num')::int AS server_version_num,
        current_setting('data_directory', true) AS data_directory,
        array(SELECT rolname::text FROM pg_catalog.pg_roles) AS roles,

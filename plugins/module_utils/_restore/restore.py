@@ -6,6 +6,8 @@
 Until the one transaction that renames both, the database that is there is as it was; from then on it is kept aside.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -26,6 +28,7 @@ from .places import (
     check_leave,
     clean_up,
     drop,
+    escape,
     list_places,
     mark_scratch,
     scratch_name,
@@ -34,7 +37,7 @@ from .places import (
     swap,
 )
 from .ports import Decrypt, Server
-from .statements import missing_roles, of_database
+from .statements import as_dumped, missing_roles, of_database, tokens
 from .tables import check_tables, restore_tables
 
 
@@ -44,7 +47,7 @@ class RestoreRequest:
 
     Arguments:
         database: the one whose copies are meant. target: the name that it gets.
-        roles: needed, all or none.
+        roles: needed, all, as_dumped or none.
         jobs: how many pg_restore runs at a time.
         checks: SQL of one's own that must return true in the restored database.
         back_to: a database that was put aside; it takes its old place again, and no copy is restored.
@@ -77,7 +80,7 @@ class Restoration:
 
     Arguments:
         aside: the name that the database gets that is there; empty where there is none.
-        role_lines: what makes the missing roles.
+        role_lines: what makes the missing roles. lines: what the archive says of the database, for its scratch name.
     """
 
     request: RestoreRequest
@@ -85,6 +88,7 @@ class Restoration:
     archive: Optional[Archive] = None
     role_lines: List[str] = field(default_factory=list, repr=False)
     role_names: List[str] = field(default_factory=list)
+    lines: List[str] = field(default_factory=list, repr=False)
     facts: Dict[str, Any] = field(default_factory=dict)
     warnings: List[str] = field(default_factory=list)
 
@@ -139,11 +143,28 @@ def plan_restore(
     Raises:
         BulkheadError: there is no such copy, it isn't whole, the server can't take it, or somebody is in the way.
     """
-    archive = None
-    if not request.back_to:
-        copy = choose_copy(catalogue, request.wanted, now, folder.path)
-        archive = Archive(copy, copy.manifest or {}, folder, decryptor)
-        archive.check()
+    if request.back_to:
+        return _look(request, None, server, now)
+    copy = choose_copy(catalogue, request.wanted, now, folder.path)
+    archive = Archive(copy, copy.manifest or {}, folder, decryptor)
+    # Reading all of a large copy takes its time, and so does asking the server.
+    with ThreadPoolExecutor(2, "look") as pool:
+        checked = pool.submit(archive.check)
+        told = pool.submit(database_statements, archive, server, scratch_name(request.target, request.run))
+        try:
+            restoration = _look(request, archive, server, now)
+        finally:
+            # That a copy isn't whole comes before whatever else is wrong.
+            checked.result()
+        restoration.lines = told.result()
+    if not any(line.startswith("CREATE DATABASE") for line in restoration.lines):
+        raise VerificationError(
+            "Copy %s doesn't say how its database is made." % archive.copy.stem, "Name another copy."
+        )
+    return restoration
+
+
+def _look(request: RestoreRequest, archive: Optional[Archive], server: Server, now: datetime) -> Restoration:
     places = list_places(server)
     _check_places(request, places)
     is_replaced = request.target in places and request.may_replace
@@ -157,7 +178,7 @@ def plan_restore(
     if archive is not None:
         restoration.facts = server_facts(server)
         check_server(archive.manifest, restoration.facts, restoration.facts["extensions"], request.major_upgrade)
-        _plan_roles(restoration, archive)
+        _plan_roles(restoration, archive, restoration.facts["login"])
         _check_space(server, archive, restoration.facts)
         if request.tables:
             check_tables(archive.manifest, request.tables, request.target, restoration.schema, server)
@@ -185,7 +206,7 @@ def _check_places(request: RestoreRequest, places: Mapping[str, Place]) -> None:
         )
 
 
-def _plan_roles(restoration: Restoration, archive: Archive) -> None:
+def _plan_roles(restoration: Restoration, archive: Archive, login: str) -> None:
     request, there = restoration.request, restoration.facts["roles"]
     needed = needed_roles(archive.manifest)
     lacking = sorted(set(needed) - set(there))
@@ -194,9 +215,13 @@ def _plan_roles(restoration: Restoration, archive: Archive) -> None:
     else:
         roles = archive.roles()
     if roles is not None:
-        wanted = list(roles.made) if request.roles == "all" else needed
-        restoration.role_lines = missing_roles(roles, wanted, there)
-        restoration.role_names = sorted(set(roles.made) & set(_closure(restoration.role_lines, roles.made)))
+        if request.roles == "as_dumped":
+            restoration.role_lines = as_dumped(roles, there, login)
+        else:
+            wanted = list(roles.made) if request.roles == "all" else needed
+            restoration.role_lines = missing_roles(roles, wanted, there)
+        told = set(restoration.role_lines)
+        restoration.role_names = sorted(name for name, lines in roles.made.items() if told & set(lines))
         lacking = sorted(set(lacking) - set(roles.made))
     if lacking:
         raise StateError(
@@ -205,11 +230,6 @@ def _plan_roles(restoration: Restoration, archive: Archive) -> None:
             "Create %s first, or name a copy whose globals hold %s."
             % (("them", "them") if len(lacking) > 1 else ("it", "it")),
         )
-
-
-def _closure(lines: Sequence[str], made: Mapping[str, Tuple[str, ...]]) -> List[str]:
-    wanted = set(lines)
-    return [name for name, own in made.items() if wanted & set(own)]
 
 
 def _check_space(server: Server, archive: Archive, facts: Mapping[str, Any]) -> None:
@@ -250,15 +270,10 @@ def restore(restoration: Restoration, server: Server, watch: Stopwatch) -> Dict[
     with watch.stage("roles"):
         run_script(server, server.maintenance_database, restoration.role_lines, together=True)
     scratch = scratch_name(request.target, request.run)
-    with watch.stage("contents"):
-        lines = database_statements(archive, server, scratch)
+    lines = restoration.lines
     made = [line for line in lines if line.startswith("CREATE DATABASE")]
-    if not made:
-        raise VerificationError(
-            "Copy %s doesn't say how its database is made." % archive.copy.stem, "Name another copy."
-        )
     try:
-        run_script(server, server.maintenance_database, made, together=False)
+        _apply(server, made)
         mark_scratch(server, scratch, request.target)
         if request.tables:
             return restore_tables(archive, server, scratch, request.target, request.tables, restoration.schema, watch)
@@ -268,19 +283,32 @@ def restore(restoration: Restoration, server: Server, watch: Stopwatch) -> Dict[
         server.execute(Sql("ALTER DATABASE {} CONNECTION LIMIT -1", (scratch,)))
         comments = [line for line in lines if line.startswith("COMMENT ON DATABASE")]
         properties = [line for line in lines if line not in made and line not in comments]
-        run_script(server, server.maintenance_database, properties, together=True)
+        _apply(server, properties)
         with watch.stage("compare"):
             told = compare(archive, server, scratch, request)
         with watch.stage("swap"):
             swap(server, scratch, request.target, restoration.aside)
     finally:
-        # It isn't there any more where all went well.
-        drop(server, scratch)
+        # It isn't there any more where all went well. A server that is gone can't drop it: then the next run does.
+        with suppress(OutsideError):
+            drop(server, scratch)
     # Until it had its name, its comment said what it was for.
     own = of_database("".join(line + ";\n" for line in comments), scratch, request.target)
-    run_script(server, server.maintenance_database, own, together=False)
+    _apply(server, own)
     _reload(server, request.target)
     return {"notes": told, "jobs": jobs}
+
+
+def _apply(server: Server, lines: Sequence[str]) -> None:
+    """Run what the archive says of its database.
+
+    A connection that is open is quicker than psql, but its errors repeat the statement, and a setting may be secret.
+    """
+    secret = [line for line in lines if any(token.is_keyword("SET") for token in tokens(line))]
+    for line in lines:
+        if line not in secret:
+            server.execute(Sql(escape(line)))
+    run_script(server, server.maintenance_database, secret, together=True)
 
 
 def compare(archive: Archive, server: Server, database: str, request: RestoreRequest) -> List[str]:

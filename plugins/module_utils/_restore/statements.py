@@ -95,12 +95,21 @@ def of_database(text: str, database: str, name: str) -> List[str]:
     renamed = []
     for statement in statements(text):
         found = tokens(statement)
-        for place, token in enumerate(found[:-1]):
-            following = found[place + 1]
-            if token.is_keyword("DATABASE") and _name(following) == database:
+        for before, token, following in zip(found, found[1:], found[2:]):
+            # A role may be called database, without quotes.
+            if token.is_keyword("DATABASE") and not before.is_keyword("ROLE") and _name(following) == database:
                 renamed.append(statement[: following.start] + quoted_name(name) + statement[following.end :])
                 break
     return renamed
+
+
+def without_tablespace(statement: str) -> str:
+    """Return what creates a database without the tablespace that it names, for a server that has none of its own."""
+    found = tokens(statement)
+    for token, following in zip(found, found[1:]):
+        if token.is_keyword("TABLESPACE"):
+            return statement[: token.start].rstrip() + statement[following.end :]
+    return statement
 
 
 @dataclass(frozen=True)
@@ -108,7 +117,8 @@ class Roles:
     """The roles of a cluster as pg_dumpall wrote them.
 
     Arguments:
-        made: the statements that make each role, in order: itself, its attributes with its verifier, its settings.
+        made: the statements that make each role, in order: itself, its attributes with its verifier, its settings, its
+            rights to set the server's parameters.
         granted: pairs of role and member, with the statement that makes one of the other.
     """
 
@@ -129,6 +139,10 @@ def read_roles(text: str) -> Roles:
             made.setdefault(_name(found[3]), []).append(statement)
         elif words[:1] == ["GRANT"] and len(found) > 3 and words[2] == "TO":
             granted.append((_name(found[1]), _name(found[3]), statement))
+        elif words[:1] == ["GRANT"] and "PARAMETER" in words and "TO" in words[:-1]:
+            grantee = _name(found[words.index("TO") + 1])
+            if grantee in made:
+                made[grantee].append(statement)
     return Roles({name: tuple(lines) for name, lines in made.items()}, tuple(granted))
 
 
@@ -136,7 +150,7 @@ def missing_roles(roles: Roles, needed: Collection[str], there: Collection[str])
     """Return the statements that make those of the needed roles that aren't there, and what they are members of.
 
     A role that is there stays as it is. One that is made becomes a member of what it was a member of, and gets back
-    the members that are made with it or are there.
+    the members that are made with it or are there. Who granted it is told where the server has that role.
 
     Arguments:
         needed: names of roles; what they are members of is needed as well.
@@ -146,11 +160,32 @@ def missing_roles(roles: Roles, needed: Collection[str], there: Collection[str])
     lines = [line for name in roles.made if name in wanted for line in roles.made[name]]
     known = wanted | set(there)
     lines += [
-        line
+        _without_strangers(line, known)
         for role, member, line in roles.granted
         if (role in wanted or member in wanted) and role in known and member in known
     ]
     return lines
+
+
+def _without_strangers(line: str, known: Collection[str]) -> str:
+    """Return a membership's statement without its grantor where that isn't known: whoever runs it grants it then."""
+    found = tokens(line)
+    if found[-3].is_keyword("GRANTED") and _name(found[-1]) not in known:
+        return line[: found[-3].start].rstrip()
+    return line
+
+
+def as_dumped(roles: Roles, there: Collection[str], login: str) -> List[str]:
+    """Return the statements that give every role what the dump has, those included that are there.
+
+    Arguments:
+        login: the role that this run logs in as: its password stays what it is.
+    """
+    lines = []
+    for name, made in roles.made.items():
+        if name != login:
+            lines += [line for line in made if name not in there or not line.startswith("CREATE ROLE")]
+    return lines + [line for _role, _member, line in roles.granted]
 
 
 def _with_memberships(roles: Roles, needed: Collection[str]) -> Iterator[str]:

@@ -1,0 +1,106 @@
+--
+-- PostgreSQL database cluster dump
+--
+
+\restrict B8wSOATiCicPFZn32yzqlNcqTxAR0ib3wbKcQNvGcaFWhU7557E2drBTMG4QtD4
+
+SET default_transaction_read_only = off;
+
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+
+--
+-- Roles
+--
+
+CREATE ROLE "DATABASE";
+ALTER ROLE "DATABASE" WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB LOGIN NOREPLICATION NOBYPASSRLS;
+CREATE ROLE archon;
+ALTER ROLE archon WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB LOGIN NOREPLICATION NOBYPASSRLS PASSWORD 'SCRAM-SHA-256$4096:ZdIHviuiBHexm87f4zxpog==$l1FplCeMt06Bou0P+OU2LBILsGqKKO5k2/33StskxVE=:/PGGt5jxdlEiv+wxW2mmvDev+/O0L4/mpvn4/8fE6LU=';
+COMMENT ON ROLE archon IS E'its; owner''s role
+\\connect nowhere
+-- CREATE ROLE intruder;
+CREATE ROLE intruder; $x$ "quoted" \\''backslash\\';
+CREATE ROLE database;
+ALTER ROLE database WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB NOLOGIN NOREPLICATION NOBYPASSRLS;
+CREATE ROLE "größe_日本";
+ALTER ROLE "größe_日本" WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB NOLOGIN REPLICATION BYPASSRLS;
+CREATE ROLE loner;
+ALTER ROLE loner WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB NOLOGIN NOREPLICATION NOBYPASSRLS;
+CREATE ROLE manager;
+ALTER ROLE manager WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB NOLOGIN NOREPLICATION NOBYPASSRLS;
+CREATE ROLE "new
+line -- not a comment";
+ALTER ROLE "new
+line -- not a comment" WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB NOLOGIN NOREPLICATION NOBYPASSRLS;
+CREATE ROLE "o'brien";
+ALTER ROLE "o'brien" WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB LOGIN NOREPLICATION NOBYPASSRLS PASSWORD 'SCRAM-SHA-256$4096:4y4sCXWnohXQUXe0rJvwfw==$tEzu8VdAbH702wemFY/aXMpMzozpPKbUsTRj32sjUpo=:rQO2zTi2AfgpDd2yXGSrzwZe/aJBJJvfK8S3pZPSGxQ=';
+COMMENT ON ROLE "o'brien" IS 'GRANT readers TO loner;';
+CREATE ROLE postgres;
+ALTER ROLE postgres WITH SUPERUSER INHERIT CREATEROLE CREATEDB LOGIN REPLICATION BYPASSRLS PASSWORD 'SCRAM-SHA-256$4096:Ns+8FAyZ9zWODpZVQ7v1SQ==$Q8Bs/+aKYhBptUZfC3rMBMaSZpQhQ0pVQ3+KZPRZxK4=:uy6gMByuNjrRVeUd0ppzCwmNAtU8ocT8JDdybQD9VKo=';
+CREATE ROLE readers;
+ALTER ROLE readers WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB NOLOGIN NOREPLICATION NOBYPASSRLS;
+CREATE ROLE "say ""hi"" $body$";
+ALTER ROLE "say ""hi"" $body$" WITH NOSUPERUSER NOINHERIT CREATEROLE NOCREATEDB NOLOGIN NOREPLICATION NOBYPASSRLS;
+CREATE ROLE "two words; DROP ROLE archon;";
+ALTER ROLE "two words; DROP ROLE archon;" WITH NOSUPERUSER INHERIT NOCREATEROLE CREATEDB NOLOGIN NOREPLICATION NOBYPASSRLS CONNECTION LIMIT 3 VALID UNTIL '2030-01-01 00:00:00+00';
+CREATE ROLE writers;
+ALTER ROLE writers WITH NOSUPERUSER INHERIT NOCREATEROLE NOCREATEDB NOLOGIN NOREPLICATION NOBYPASSRLS;
+
+--
+-- User Configurations
+--
+
+--
+-- User Config "archon"
+--
+
+ALTER ROLE archon SET search_path TO '$user', 'it''s', 'public';
+ALTER ROLE archon SET application_name TO E'a\\b; "c" ''d''';
+
+--
+-- User Config "two words; DROP ROLE archon;"
+--
+
+ALTER ROLE "two words; DROP ROLE archon;" SET statement_timeout TO '30s';
+
+
+--
+-- Role memberships
+--
+
+GRANT pg_monitor TO archon GRANTED BY postgres;
+GRANT readers TO loner GRANTED BY manager;
+GRANT readers TO manager WITH ADMIN OPTION GRANTED BY postgres;
+GRANT readers TO "o'brien" WITH ADMIN OPTION GRANTED BY manager;
+GRANT readers TO writers GRANTED BY postgres;
+GRANT "say ""hi"" $body$" TO "o'brien" GRANTED BY postgres;
+GRANT "two words; DROP ROLE archon;" TO "new
+line -- not a comment" GRANTED BY postgres;
+GRANT writers TO archon GRANTED BY postgres;
+GRANT writers TO "say ""hi"" $body$" GRANTED BY postgres;
+
+
+--
+-- Role privileges on configuration parameters
+--
+
+GRANT ALL ON PARAMETER work_mem TO archon;
+
+
+--
+-- Tablespaces
+--
+
+CREATE TABLESPACE "fast; disk" OWNER archon LOCATION '/tmp/fast';
+ALTER TABLESPACE "fast; disk" SET (random_page_cost=1.1);
+GRANT ALL ON TABLESPACE "fast; disk" TO readers;
+COMMENT ON TABLESPACE "fast; disk" IS 'CREATE ROLE nobody;';
+
+
+\unrestrict B8wSOATiCicPFZn32yzqlNcqTxAR0ib3wbKcQNvGcaFWhU7557E2drBTMG4QtD4
+
+--
+-- PostgreSQL database cluster dump complete
+--
+
