@@ -31,7 +31,7 @@ from .verify import HashedFile, first_lines, verify_archive, verify_directory
 
 _RESERVE_BYTES = 8 * 1024 * 1024
 # The stages that run beside another one aren't told of.
-_SHOWN = ("dump", "reference", "sync", "verify", "encrypt", "prune")
+_SHOWN = ("dump", "reference", "sync", "verify", "encrypt", "prune", "check", "restore", "compare")
 
 # Every stage reports its own status on a descriptor of its own: dash has no pipefail.
 _DUMP_WRAPPED = r"""

@@ -223,16 +223,29 @@ def _safety(platform: Mapping[str, Any], key: str, database: Thing) -> List[Thin
     common: Thing = dict(
         connection(platform, database["cluster"]), retention={"last": 5}, verify="read", label="before-isolation"
     )
-    name = database_name(platform, key)
-    dumps = [{"reference": False, "options": dict(common, database=name, dest=posixpath.join(root, key))}]
+    name, recipients = database_name(platform, key), _recipients(platform)
+    own = dict(common, database=name, dest=posixpath.join(root, key), encrypt_to=recipients.get(name, []))
+    dumps = [{"reference": False, "options": own}]
     legacy = database.get("legacy")
     if legacy:
-        shared = dict(common, database=legacy["database"], dest=posixpath.join(root, legacy["database"]))
+        shared_name = legacy["database"]
+        shared = dict(common, database=shared_name, dest=posixpath.join(root, shared_name))
+        shared["encrypt_to"] = recipients.get(shared_name, [])
         # Which tables these are the plan knows: the dump of their rows alone is for reference.
         before = {"reference": True, "options": shared}
         # Where it stays in the shared database there is no other.
         dumps = [before] if database["strategy"] != "database" else [before, *dumps]
     return dumps
+
+
+def _recipients(platform: Mapping[str, Any]) -> Dict[str, List[str]]:
+    """Return to whom dumps are encrypted, by the database's name on the server, whichever phase makes them."""
+    found: Dict[str, List[str]] = {}
+    for key, item in platform["databases"].items():
+        known = found.setdefault(database_name(platform, key), [])
+        recipients = (item.get("backup") or {}).get("encrypt_to") or []
+        known += [recipient for recipient in recipients if recipient not in known]
+    return {name: recipients for name, recipients in found.items() if recipients}
 
 
 def _access(platform: Mapping[str, Any]) -> List[Thing]:
@@ -451,6 +464,7 @@ def _kept(platform: Mapping[str, Any]) -> Thing:
         "register": register_path(platform),
         "audit_log": audit_path(platform),
         "backup_root": platform["backup_root"],
+        "encrypt_to": _recipients(platform),
         "clusters": [{"name": name, "connection": connection(platform, name)} for name in platform["clusters"]],
     }
 

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What each phase has to do, read off the description alone."""
 
+import copy
 from typing import Any, Dict
 
 import pytest
@@ -335,6 +336,17 @@ def test_everything_that_will_be_touched_is_dumped_before(phases: Dict[str, Any]
         assert item["options"]["container"] == "db"
         assert item["options"]["verify"] == "read"
         assert item["options"]["label"] == "before-isolation"
+        assert item["options"]["encrypt_to"] == []
+
+
+def test_whoever_dumps_a_database_encrypts_it_to_its_recipients() -> None:
+    description = copy.deepcopy(DESCRIPTION)
+    description["databases"]["archon"].setdefault("backup", {"schedule": "@daily"})["encrypt_to"] = ["age1archon"]
+    phases = project(validate(description, PROFILES), PROFILES)
+    archon = next(item for item in phases["isolate"] if item["key"] == "archon")
+    encrypted = {item["options"]["database"]: item["options"]["encrypt_to"] for item in archon["safety"]}
+    assert encrypted == {"postgres": [], "archon_db": ["age1archon"]}
+    assert phases["kept"]["encrypt_to"] == {"archon_db": ["age1archon"]}
 
 
 def test_an_instance_that_no_service_uses_is_left_alone(phases: Dict[str, Any]) -> None:
