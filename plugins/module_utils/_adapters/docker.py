@@ -381,13 +381,14 @@ class Docker:
             ) from error
 
     def remove_by_force(self, container: str) -> None:
-        """Remove a container of our own, running or not, with its volumes; one that is gone is no error."""
-        with contextlib.suppress(docker.errors.NotFound):
-            try:
-                self._api.remove_container(container, force=True, v=True)
-            except docker.errors.NotFound:
-                raise
-            except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+        """Remove a container of our own, running or not, with its volumes; one that is gone, or going, is no error."""
+        try:
+            self._api.remove_container(container, force=True, v=True)
+        except docker.errors.NotFound:
+            return
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            # Another run may be removing the same leftover.
+            if getattr(error, "status_code", None) != 409 or "in progress" not in str(error):
                 raise OutsideError("Container %s can't be removed: %s." % (container, error)) from error
 
     def last_words(self, container: str) -> str:
@@ -414,13 +415,12 @@ class Docker:
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume; one that is gone is no error."""
-        with contextlib.suppress(docker.errors.NotFound):
-            try:
-                self._api.remove_volume(name, force=True)
-            except docker.errors.NotFound:
-                raise
-            except (docker.errors.APIError, requests.exceptions.RequestException) as error:
-                raise OutsideError("Volume %s can't be removed: %s." % (name, error)) from error
+        try:
+            self._api.remove_volume(name, force=True)
+        except docker.errors.NotFound:
+            return
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError("Volume %s can't be removed: %s." % (name, error)) from error
 
     def remove_old_throwaways(self) -> None:
         """Remove throwaway containers that a killed run has left: those older than any question takes."""

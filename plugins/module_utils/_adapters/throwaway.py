@@ -22,10 +22,12 @@ from .docker import Docker
 from .postgres import Endpoint, Postgres
 
 LABEL = "bulkhead.stack.drill"
-_PROCESS, _FOLDER = LABEL + ".process", LABEL + ".folder"
+_PROCESS, _FOLDER, _NAMESPACE = LABEL + ".process", LABEL + ".folder", LABEL + ".namespace"
 _DATA, _SOCKET, _COPIES = "/bulkhead/data", "/bulkhead/socket", "/bulkhead/copies"
 # Its name says which process made it: one that is killed early leaves nothing else.
-_FOLDER_NAME = re.compile(r"bulkhead-drill-(?P<number>\d+)-(?P<ticks>\d+)-\w+")
+_FOLDER_NAME = re.compile(r"bulkhead-drill-(?P<namespace>\d+)-(?P<number>\d+)-(?P<ticks>\d+)-\w+")
+# Whether a process of another namespace lives (of cron's host, seen from AWX's container) can't be told from here.
+_FOREIGN_LIFE_S = 86400
 _READY_S = 60
 # A socket's path may have so many bytes (sys/un.h).
 _SOCKET_PATH_BYTES = 107
@@ -73,14 +75,17 @@ class Throwaways:
 
     def remove_leftovers(self) -> List[str]:
         """Remove what killed drills have left; return a sentence for each container."""
-        told = []
+        told, gone = [], set()
         for item in self._engine.containers([LABEL]):
-            if not _lives(item["labels"].get(_PROCESS, "")):
+            foreign = item["labels"].get(_NAMESPACE) != _namespace()
+            if _is_old(item["created"]) if foreign else not _lives(item["labels"].get(_PROCESS, "")):
                 self._engine.remove_by_force(item["id"])
                 _remove_folder(item["labels"].get(_FOLDER, ""))
+                gone.add(item["labels"][LABEL])
                 told.append("The throwaway server %s of a killed drill was removed." % ", ".join(item["names"]))
         for volume in self._engine.volumes(LABEL):
-            if not _lives(volume["labels"].get(_PROCESS, "")):
+            ours = volume["labels"].get(_NAMESPACE) == _namespace()
+            if volume["labels"].get(LABEL) in gone or (ours and not _lives(volume["labels"].get(_PROCESS, ""))):
                 self._engine.remove_volume(volume["name"])
         for folder in _left_folders():
             _remove_folder(folder)
@@ -113,7 +118,7 @@ class Throwaways:
             size_bytes: how large its data may get; in_memory: whether in memory, else in a volume.
             copies: a folder that it must see, for copies of directory format; empty for none.
         """
-        labels = {LABEL: run, _PROCESS: _myself()}
+        labels = {LABEL: run, _PROCESS: _myself(), _NAMESPACE: _namespace()}
         volume = container = ""
         folder = _make_folder()
         try:
@@ -174,7 +179,8 @@ class Throwaways:
 
 
 def _make_folder() -> str:
-    prefix = "bulkhead-drill-%d-%s-" % (os.getpid(), _started(os.getpid()).partition(" ")[0] or "0")
+    ticks = _started(os.getpid()).partition(" ")[0] or "0"
+    prefix = "bulkhead-drill-%s-%d-%s-" % (_namespace(), os.getpid(), ticks)
     folder = tempfile.mkdtemp(prefix=prefix)
     if len(os.path.join(folder, "socket/.s.PGSQL.5432").encode("utf-8")) > _SOCKET_PATH_BYTES:
         os.rmdir(folder)
@@ -189,7 +195,9 @@ def _left_folders() -> Iterator[str]:
             for entry in list(os.scandir(root)):
                 found = _FOLDER_NAME.fullmatch(entry.name)
                 if found and entry.is_dir(follow_symlinks=False) and entry.stat().st_uid == os.geteuid():
-                    if _started(int(found.group("number"))).partition(" ")[0] != found.group("ticks"):
+                    foreign = found.group("namespace") != _namespace()
+                    ticks = _started(int(found.group("number"))).partition(" ")[0]
+                    if _is_old(entry.stat().st_mtime) if foreign else ticks != found.group("ticks"):
                         yield entry.path
 
 
@@ -207,6 +215,17 @@ def _write_settings(path: str, settings: Mapping[str, str]) -> None:
 
 def _myself() -> str:
     return "%d %s" % (os.getpid(), _started(os.getpid()))
+
+
+def _namespace() -> str:
+    """Return the number of the namespace in which this process has its own (pid_namespaces(7)); 0 where none shows."""
+    with contextlib.suppress(OSError):
+        return re.sub(r"\D", "", os.readlink("/proc/self/ns/pid")) or "0"
+    return "0"
+
+
+def _is_old(made: float) -> bool:
+    return made < time.time() - _FOREIGN_LIFE_S
 
 
 def _lives(process: str) -> bool:

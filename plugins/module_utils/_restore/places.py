@@ -113,6 +113,10 @@ def drop(server: Server, database: str) -> None:
     """Drop a scratch database, whoever is in it."""
     server.disconnect(database)
     server.rows(Sql(_END_SESSIONS, values=(database,)))
+    place = list_places(server).get(database)
+    if place is not None and place.template:
+        # As the archive said that it is; a template can't be dropped.
+        server.execute(Sql("ALTER DATABASE {} IS_TEMPLATE false", (database,)))
     server.execute(Sql("DROP DATABASE IF EXISTS {}", (database,)))
 
 
