@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .._core.errors import ConflictError, OutsideError
 from .._core.replace import without_edit
-from .._core.sql import Sql, quoted_name
+from .._core.sql import Sql, name_with, quoted_name
 from .._isolation.read import qualified
 from .compose_cli import ComposeCli, Project
 from .docker import Docker
@@ -69,7 +69,7 @@ class HostHands:
     def set_aside(self, database: str) -> str:
         """Rename a database after its sessions were ended; pools can't come back in between."""
         stamp = datetime.now(timezone.utc).strftime("_undone_%Y%m%dT%H%M%SZ")
-        name = database.encode("utf-8")[: 63 - len(stamp)].decode("utf-8", "ignore") + stamp
+        name = name_with(database, stamp)
         self._postgres.disconnect(database)
         self._postgres.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", (database,)))
         self._postgres.rows(

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, List, Tuple, Union
 
+# PostgreSQL's NAMEDATALEN, less its end.
+_MAX_NAME_BYTES = 63
 # An identifier, or a qualified one: ("public", "archon_settings").
 Name = Union[str, Tuple[str, ...]]
 
@@ -29,6 +31,12 @@ def quoted_name(name: Name) -> str:
     """Return an identifier quoted for display, and for the few places where a client program reads SQL text."""
     parts = (name,) if isinstance(name, str) else name
     return ".".join('"%s"' % part.replace('"', '""') for part in parts)
+
+
+def name_with(name: str, suffix: str) -> str:
+    """Return a name with a suffix, within 63 bytes: Postgres would cut it silently, and in the wrong place."""
+    kept = name.encode("utf-8")[: _MAX_NAME_BYTES - len(suffix.encode("utf-8"))]
+    return kept.decode("utf-8", "ignore") + suffix
 
 
 def quoted_value(value: Any) -> str:

@@ -28,6 +28,8 @@ MANIFEST_SUFFIX = ".manifest.json"
 GLOBALS_SUFFIX = ".globals.sql"
 REFERENCE_SUFFIXES = tuple(".reference" + suffix for suffix in _FILE_SUFFIXES)
 _SUFFIXES = DUMP_SUFFIXES + (MANIFEST_SUFFIX, GLOBALS_SUFFIX, GLOBALS_SUFFIX + ENCRYPTED_SUFFIX) + REFERENCE_SUFFIXES
+# What the problem of a copy begins with that may be drilled again.
+DRILL_FAILED = "a drill of it failed"
 _VERDICT = r"\.drill_\d{8}_\d{6}\.json"
 # What the name of a folder that is being removed ends in, before it is hidden as what isn't whole.
 _REMOVED = DIRECTORY_SUFFIX + ".removed"
@@ -293,7 +295,7 @@ def _judged(level: str, digest: str, files: Dict[str, Entry], read: Callable[[st
         return level, ""
     if verdict["manifest_sha256"] != digest:
         return level, ""
-    return ("drilled", "") if verdict["passed"] else (level, "a drill of it failed at %s" % verdict["at"])
+    return ("drilled", "") if verdict["passed"] else (level, "%s at %s" % (DRILL_FAILED, verdict["at"]))
 
 
 def _contradiction(database: str, manifest: Dict[str, Any], dump: Entry, taken_at: datetime) -> str:

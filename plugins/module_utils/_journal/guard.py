@@ -14,7 +14,7 @@ from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional, Pro
 
 from .._core.errors import BulkheadError, ConflictError, InputError, StateError
 from .._core.plan import Change, Plan
-from .._core.sql import Sql
+from .._core.sql import Sql, name_with
 from .._core.text import format_size, iso_utc
 from .register import Kept, ended_line
 
@@ -144,7 +144,7 @@ def aside_name(database: str, moment: datetime, taken: Collection[str]) -> str:
     moment = moment.replace(microsecond=0)
     while True:
         stamp = moment.strftime(_STAMP)
-        name = database.encode("utf-8")[: 63 - len(stamp)].decode("utf-8", "ignore") + stamp
+        name = name_with(database, stamp)
         if name not in taken:
             return name
         moment += timedelta(seconds=1)

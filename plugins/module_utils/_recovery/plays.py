@@ -7,8 +7,9 @@ import json
 import re
 from typing import Any, Dict, Mapping
 
+from .._core.sql import name_with
 from .markdown import Command
-from .stock import name_with, word
+from .stock import word
 
 # What a shell and Ansible's key=value reader both take as one word.
 _PLAIN = re.compile(r"^[A-Za-z0-9_.:/+-]+$")

@@ -8,10 +8,11 @@ It changes only when the description does: nothing in it is dated. What changes 
 
 from typing import Any, Dict, List, Mapping, Sequence
 
+from .._core.sql import name_with
 from .._core.text import format_duration
 from .markdown import Command, code, command_block, plain, table
 from .plays import database_commands, host_commands
-from .stock import BROKEN, RESTORED, Tools, commands, name_with, open_set, probe_command
+from .stock import BROKEN, RESTORED, Tools, commands, open_set, probe_command
 
 Thing = Mapping[str, Any]
 _HERE = "disaster-recovery-runbook.md"

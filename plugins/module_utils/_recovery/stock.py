@@ -10,11 +10,10 @@ import re
 import shlex
 from typing import Any, Dict, List, Mapping, Sequence
 
-from .._core.sql import Sql
+from .._core.sql import Sql, name_with
 from .markdown import Command
 from .sets import SUFFIX
 
-_MAX_BYTES = 63
 # Nothing is dropped by these commands: both databases are kept until somebody has looked.
 BROKEN, RESTORED = "_broken", "_restored"
 
@@ -87,11 +86,6 @@ class Tools:
             return ""
         port = " -p %s" % self.cluster["port"] if self.cluster.get("port") else ""
         return "-h %s%s" % (word(self.cluster["host"]), port)
-
-
-def name_with(database: str, suffix: str) -> str:
-    """Return a database's name with a suffix; Postgres would cut what has more than 63 bytes."""
-    return database.encode("utf-8")[: _MAX_BYTES - len(suffix)].decode("utf-8", "ignore") + suffix
 
 
 def rename(old: str, new: str) -> List[str]:

@@ -10,11 +10,8 @@ from typing import Any, Collection, Dict, List, Mapping, Optional, Set
 
 from .._core.errors import InputError, StateError
 from .._core.text import iso_utc, nearest
-from .._dumps.catalogue import Catalogue, Copy
+from .._dumps.catalogue import DRILL_FAILED, Catalogue, Copy
 from .._dumps.manifest import COUNTED
-
-# As the catalogue says it.
-_DRILL_FAILED = "a drill of it failed"
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ def _named(catalogue: Catalogue, wanted: Wanted) -> Copy:
             "There is no copy %s of %s." % (name, catalogue.database),
             "Did you mean %s?" % near if near else "The newest are: %s." % (newest or "none at all"),
         )
-    if wanted.again and found.problem.startswith(_DRILL_FAILED):
+    if wanted.again and found.problem.startswith(DRILL_FAILED):
         return found
     if not found.is_good(wanted.level):
         raise StateError(

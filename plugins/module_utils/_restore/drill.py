@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Callable, ContextManager, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .._core.errors import BulkheadError, InputError, OutsideError, StateError, VerificationError
 from .._core.sql import Sql
@@ -329,6 +329,3 @@ def page(outcomes: Sequence[Outcome]) -> List[str]:
         row = "%-*s  %-7s  %-32s  %9s  %9s  %s" % (width, outcome.key, state, verdict.get("copy", ""), took, rto, what)
         lines.append(row.rstrip())
     return lines
-
-
-OpenServer = Callable[[Drill, Archive, Stopwatch], ContextManager[Server]]

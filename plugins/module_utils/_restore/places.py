@@ -10,10 +10,9 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Sequence
 
 from .._core.errors import ConflictError, OutsideError, StateError
-from .._core.sql import Sql
+from .._core.sql import Sql, name_with
 from .ports import Server
 
-_MAX_BYTES = 63
 _GONE_S = 30
 _SCRATCH = re.compile(r"_restoring_[0-9a-f]{12}$")
 _MARK = "bulkhead.stack makes this to take the place of "
@@ -52,12 +51,6 @@ class Place:
 def list_places(server: Server) -> Dict[str, Place]:
     """Return the cluster's databases by name."""
     return {row["name"]: Place(**row) for row in server.rows(Sql(_DATABASES))}
-
-
-def name_with(database: str, suffix: str) -> str:
-    """Return a name with a suffix, within 63 bytes: Postgres would cut it silently, and in the wrong place."""
-    kept = database.encode("utf-8")[: _MAX_BYTES - len(suffix.encode("utf-8"))]
-    return kept.decode("utf-8", "ignore") + suffix
 
 
 def aside_name(database: str, moment: datetime) -> str:
