@@ -135,6 +135,12 @@ fetch_packages() {
   rm -rf "$context/packages/bin"
 }
 
+# The same for npm's packages; none of theirs runs anything while it is installed.
+fetch_node_packages() {
+  need_cmd npm
+  npm install --prefix "$1" --omit=dev --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
+}
+
 build_one() {
   local tag="$1" folder context
   if [[ -n ${suite_of[$tag]:-} ]]; then
@@ -146,6 +152,7 @@ build_one() {
   cp -r "$folder/." "$context/"
   if uses_shared "$folder"; then cp -r "$images/shared" "$context/shared"; fi
   if [[ -f $folder/requirements.txt ]]; then fetch_packages "$tag" "$context"; fi
+  if [[ -f $folder/package.json ]]; then fetch_node_packages "$context"; fi
   # The classic builder finds local bases without a registry and needs no plugin. --force-rm: a failed step
   # leaves no container behind.
   DOCKER_BUILDKIT=0 exec docker build --force-rm --network bridge --tag "$tag" \

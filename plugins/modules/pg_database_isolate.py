@@ -74,8 +74,10 @@ options:
     description:
       - What a database needs before the migrations of its service can run.
       - V(postgrest) makes the roles C(anon), C(authenticated) and C(service_role), the schema C(auth) with
-        C(auth.uid(\)) and
-        C(auth.role(\)), and default privileges for these roles on what the owner creates in C(public).
+        C(auth.uid(\)) and C(auth.role(\)), and default privileges for these roles on what the owner creates in
+        C(public).
+      - Where the connection's role is a superuser, event triggers tell PostgREST of each change of a schema. Elsewhere
+        C(NOTIFY pgrst, 'reload schema') is needed after each migration.
     type: str
     choices: [none, postgrest]
     default: none

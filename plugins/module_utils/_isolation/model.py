@@ -164,6 +164,7 @@ class Content:
         default_privileges: role that creates, schema, kind of object (r, S, f), grantee, privilege.
         settings: what ALTER DATABASE ... SET gave it.
         owners: who owns its tables.
+        schema_watch: whether an event trigger tells PostgREST of each change of a schema.
     """
 
     tables: Tuple[str, ...] = ()
@@ -174,6 +175,7 @@ class Content:
     rows: Mapping[str, int] = field(default_factory=dict)
     applied: Mapping[str, str] = field(default_factory=dict)
     prelude: bool = False
+    schema_watch: bool = False
     public_objects: int = 0
     columns: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
     triggers: Tuple[str, ...] = ()

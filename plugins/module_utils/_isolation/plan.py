@@ -30,7 +30,7 @@ from .changes import (
 from .copying import Copy
 from .legacy import is_copied_by_name, legacy_change
 from .model import Content, Extension, Legacy, State, Wanted
-from .prelude import API_ROLES, check_prelude, prelude_content, prelude_roles
+from .prelude import API_ROLES, check_prelude, prelude_content, prelude_roles, schema_watch, unwatched
 from .selection import Selection
 from .verify import expected
 
@@ -92,6 +92,9 @@ def make_plan(wanted: Wanted, state: State, new_salt: Callable[[], bytes]) -> Pl
         plan.add(migration_change(wanted, state, item))
     for item in to_adopt:
         plan.add(adoption(wanted, item))
+    if wanted.prelude == "postgrest":
+        plan.add(schema_watch(wanted, state))
+        plan.warnings += unwatched(wanted, state)
     plan.add(legacy_change(wanted, state))
     return plan
 

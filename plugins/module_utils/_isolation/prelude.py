@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a database behind PostgREST needs before a service's own migration can run."""
 
-from typing import List
+from typing import List, Optional
 
 from .._core.errors import StateError
 from .._core.plan import Change
@@ -27,6 +27,24 @@ CREATE OR REPLACE FUNCTION auth.role() RETURNS text LANGUAGE sql STABLE AS $body
     nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role'
   )
 $body$"""
+
+# What changes what PostgREST keeps in its schema cache (its documentation, "Schema Cache Reloading"). A temporary table
+# is nobody else's, and a refreshed view has the columns that it had.
+_WATCH = """
+CREATE OR REPLACE FUNCTION auth.pgrst_watch() RETURNS event_trigger LANGUAGE plpgsql SET search_path TO '' AS $body$
+BEGIN
+  IF TG_EVENT = 'sql_drop' THEN
+    PERFORM FROM pg_catalog.pg_event_trigger_dropped_objects() WHERE NOT is_temporary;
+  ELSE
+    PERFORM FROM pg_catalog.pg_event_trigger_ddl_commands()
+      WHERE schema_name IS DISTINCT FROM 'pg_temp' AND command_tag <> 'REFRESH MATERIALIZED VIEW';
+  END IF;
+  IF FOUND THEN
+    NOTIFY pgrst, 'reload schema';
+  END IF;
+END
+$body$"""
+_WATCHES = (("pgrst_watch_ddl", "ddl_command_end"), ("pgrst_watch_drop", "sql_drop"))
 
 
 def check_prelude(state: State) -> None:
@@ -97,3 +115,39 @@ def prelude_content(wanted: Wanted) -> Change:
         statements=tuple(statements),
         undo=tuple(undo),
     )
+
+
+def schema_watch(wanted: Wanted, state: State) -> Optional[Change]:
+    """Return the change that lets each DDL tell PostgREST to read its schemas again; event triggers are a database's.
+
+    Only a superuser can make one (PostgreSQL's manual, "CREATE EVENT TRIGGER"). None where there is one that does it,
+    whoever made it.
+    """
+    if state.content.schema_watch or not state.superuser:
+        return None
+    database = wanted.database
+    statements = [Sql(_WATCH, database=database)]
+    undo = [Sql("DROP FUNCTION IF EXISTS auth.pgrst_watch()", database=database)]
+    for name, event in _WATCHES:
+        # One that is there was disabled, or calls what is gone.
+        statements.append(Sql("DROP EVENT TRIGGER IF EXISTS {}", (name,), database=database))
+        statements.append(
+            Sql("CREATE EVENT TRIGGER {} ON %s EXECUTE FUNCTION auth.pgrst_watch()" % event, (name,), database=database)
+        )
+        undo.insert(0, Sql("DROP EVENT TRIGGER IF EXISTS {}", (name,), database=database))
+    return Change(
+        "event triggers for PostgREST in %s" % database,
+        after="each change of a schema is told: NOTIFY pgrst, 'reload schema'",
+        statements=tuple(statements),
+        undo=tuple(undo),
+    )
+
+
+def unwatched(wanted: Wanted, state: State) -> List[str]:
+    """Return what is to be said where new tables won't be told to PostgREST."""
+    if state.superuser or state.content.schema_watch or state.content.prelude:
+        return []
+    return [
+        "%s is no superuser and can make no event trigger: PostgREST doesn't hear of new tables by itself. After each"
+        " migration, run in %s: NOTIFY pgrst, 'reload schema'" % (state.user, wanted.database)
+    ]

@@ -131,7 +131,10 @@ _CONTENT = """
          WHERE d.datname = current_database() AND s.setrole = 0) AS settings,
       to_regclass(%s) IS NOT NULL AS journal,
       to_regclass(%s) IS NOT NULL AS filled,
-      to_regprocedure('auth.role()') IS NOT NULL AND to_regprocedure('auth.uid()') IS NOT NULL AS prelude
+      to_regprocedure('auth.role()') IS NOT NULL AND to_regprocedure('auth.uid()') IS NOT NULL AS prelude,
+      EXISTS (SELECT FROM pg_catalog.pg_event_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.evtfoid
+               WHERE t.evtenabled <> 'D' AND t.evtevent = 'ddl_command_end' AND p.prosrc ~* 'notify[[:space:]]+pgrst')
+        AS schema_watch
     """
 
 
@@ -229,6 +232,7 @@ def read_content(cluster: Cluster, wanted: Wanted) -> Content:
         rows=count_rows(cluster, name, counted),
         applied=applied,
         prelude=found["prelude"],
+        schema_watch=found["schema_watch"],
         public_objects=found["public_objects"],
         columns={table: tuple(columns) for table, columns in found["columns"].items()},
         triggers=tuple(found["triggers"]),

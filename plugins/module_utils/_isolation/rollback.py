@@ -196,8 +196,8 @@ def plan_rollback(state: RollbackState, database: str, shared: str, rows: str) -
     if state.written and rows == "refuse":
         raise ConflictError(
             "Since %s was filled rows came, changed or went: %s." % (database, describe(state.written)),
-            "Say rows=copy_back to carry them to %s, or rows=discard to go back without them;"
-            " the database is kept aside, whole, in any case." % shared,
+            "Say %srows=discard to go back without them; the database is kept aside, whole, in any case."
+            % ("rows=copy_back to carry them to %s, or " % shared if shared else ""),
             written={label: vars(item) for label, item in state.written.items()},
         )
     plan = Plan()

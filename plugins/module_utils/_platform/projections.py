@@ -15,13 +15,14 @@ Thing = Dict[str, Any]
 def project(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Dict[str, Any]:
     """Return what each phase has to do, by its name, with paths resolved."""
     isolate = _isolate(platform, profiles)
-    postgrest = _postgrest(platform)
+    instances = _postgrest(platform)
     return {
         "dns": _dns(platform),
         "isolate": isolate,
         "access": _access(platform),
-        "postgrest": postgrest,
-        "switch": _switch(platform, profiles, isolate, postgrest),
+        # One that is repointed is another database's from then on: that is a part of the switch.
+        "postgrest": [item for item in instances if not item["repoint"]],
+        "switch": _switch(platform, profiles, isolate, instances),
         "kept": _kept(platform),
         "drop": _drop(platform),
         "backup": _backup(platform),
@@ -277,13 +278,14 @@ def _postgrest(platform: Mapping[str, Any]) -> List[Thing]:
             _compose(instance),
             service=instance["service"],
             mode=instance["mode"],
-            database=database_name(platform, instance["database"]),
             settings=instance.get("settings") or {},
         )
         if instance.get("extends"):
             config["extends"] = instance["extends"]
             config["container_name"] = instance.get("container") or instance["service"]
-            # The instance that it is based on serves schemas which a service's own database hasn't (Supabase: storage).
+        if instance.get("extends") or instance["repoint"]:
+            config["database"] = database_name(platform, instance["database"])
+            # The instance that is there serves schemas which a service's own database hasn't (Supabase: storage).
             if not {"db-schemas", "PGRST_DB_SCHEMAS"} & set(config["settings"]):
                 config["settings"] = dict(config["settings"], **{"db-schemas": "public"})
         if instance.get("files") and instance["mode"] == "override":
@@ -299,13 +301,14 @@ def _postgrest(platform: Mapping[str, Any]) -> List[Thing]:
                 "journal": journal,
                 "probe": _probe(platform, instance),
                 "gateway": _gateway(instance, journal),
+                "repoint": instance["repoint"],
             }
         )
     return result
 
 
 def _switch(
-    platform: Mapping[str, Any], profiles: Mapping[str, Any], isolate: List[Thing], postgrest: List[Thing]
+    platform: Mapping[str, Any], profiles: Mapping[str, Any], isolate: List[Thing], instances: List[Thing]
 ) -> List[Thing]:
     """Return, for each database, how the services that are to use it get there, and how that is proven."""
     result = []
@@ -316,7 +319,14 @@ def _switch(
         options = next((item["options"] for item in isolate if item["key"] == key), None)
         journal = journal_path(platform, key)
         settings = _settings(platform, users, options or {}, profiles, journal)
-        moved = {name: item for name, item in users.items() if _is_set(settings, name, item)}
+        copies = options is not None and options["data"] == "copy"
+        repointed = {item["name"]: item for item in instances if item["key"] == key and item["repoint"]}
+        moved = {
+            name: item
+            for name, item in users.items()
+            # Who only asks the instance that is repointed has nothing to set, but must not write while rows are copied.
+            if _is_set(settings, name, item) or (copies and item.get("postgrest") in repointed)
+        }
         result.append(
             {
                 "key": key,
@@ -325,7 +335,8 @@ def _switch(
                 "connection": connection(platform, database["cluster"]),
                 "isolation": options,
                 "legacy": (options or {}).get("legacy") or {},
-                "copies": options is not None and options["data"] == "copy",
+                "copies": copies,
+                "repoints": [{"config": item["config"], "probe": item["probe"]} for item in repointed.values()],
                 "projects": [project_services(group) for group in by_project(moved)],
                 "settings": settings,
                 "edits": [
@@ -339,7 +350,7 @@ def _switch(
                     for name, user in users.items()
                     if user.get("ready_log")
                 ],
-                "probes": [item["probe"] for item in postgrest if item["key"] == key and item["probe"]],
+                "probes": [item["probe"] for item in instances if item["key"] == key and item["probe"]],
                 "archive": _archive(platform, key, database.get("legacy") or {}),
             }
         )

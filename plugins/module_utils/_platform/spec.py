@@ -219,6 +219,7 @@ POSTGREST = {
     "container": Field(),
     "extends": Field(),
     "database": Field(required=True),
+    "repoint": Field("bool", default=False),
     "mode": Field(choices=("override", "inline"), default="override"),
     "settings": Field("dict"),
     "gateway": Field("dict", fields=GATEWAY),

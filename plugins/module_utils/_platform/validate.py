@@ -259,6 +259,48 @@ def _check_references(platform: Mapping[str, Any], profiles: Mapping[str, Any], 
             mistakes.append(
                 "postgrest.%s.files: Compose reads just these; name the override file as the last of them." % name
             )
+        if instance.get("repoint"):
+            _check_repointed_instance(name, instance, platform, profiles, mistakes)
+
+
+def _check_repointed_instance(
+    name: str,
+    instance: Mapping[str, Any],
+    platform: Mapping[str, Any],
+    profiles: Mapping[str, Any],
+    mistakes: List[str],
+) -> None:
+    """One PostgREST serves one database: who is repointed leaves all behind that read the old one through it."""
+    where = "postgrest.%s.repoint" % name
+    for field, reason in (
+        ("extends", "adds a second instance, and the first stays where it is"),
+        ("gateway", "is a second route, and here the old one stays"),
+    ):
+        if instance.get(field):
+            mistakes.append("%s: %s %s; leave one of the two out." % (where, field, reason))
+    same = {
+        other
+        for other, item in _things(platform, "postgrest").items()
+        if item.get("database") != instance.get("database")
+        and (item.get("compose_file"), item.get("service")) == (instance.get("compose_file"), instance.get("service"))
+    }
+    readers = [
+        "services.%s" % other
+        for other, service in _things(platform, "services").items()
+        if service.get("postgrest") in same
+        # The platform's own programs ask the instance of their project, without saying so.
+        or (
+            service.get("compose_file") == instance.get("compose_file")
+            and service.get("database") not in (None, instance.get("database"))
+            and ((profiles.get(str(service.get("profile"))) or {}).get("owns") or {}).get("platform")
+        )
+    ]
+    readers += ["postgrest.%s" % other for other in sorted(same)]
+    if readers:
+        mistakes.append(
+            "%s: %s of %s serves another database for %s as well; use extends to add a second instance."
+            % (where, instance.get("service"), instance.get("compose_file"), ", ".join(readers))
+        )
 
 
 def _check_clusters(platform: Mapping[str, Any], mistakes: List[str]) -> None:

@@ -76,6 +76,7 @@ class MemoryServer:
                 "functions": [],
                 "journal": False,
                 "prelude": False,
+                "schema_watch": False,
                 "public_objects": 1,
                 "columns": {},
                 "triggers": [],

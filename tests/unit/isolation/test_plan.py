@@ -148,6 +148,7 @@ def test_a_fresh_server_gets_everything_in_order() -> None:
         "extension pg_trgm in archon_db",
         "prelude of PostgREST in archon_db",
         "migration setup.sql in archon_db",
+        "event triggers for PostgREST in archon_db",
     ]
     assert plan.changed
     assert plan.warnings == []
@@ -195,6 +196,7 @@ def test_nothing_to_do_is_no_change() -> None:
                 extensions={"vector": "public"},
                 applied={"setup.sql": SETUP.checksum},
                 prelude=True,
+                schema_watch=True,
                 public_objects=3,
             ),
             roles=(
@@ -413,8 +415,15 @@ def test_the_prelude_makes_what_a_service_takes_for_granted() -> None:
         wanted(prelude="postgrest"),
         state(database(), roles=(ARCHON, Role("authenticator", True), Role("anon", False))),
     )
-    assert whats(plan) == ["role authenticated", "role service_role", "prelude of PostgREST in archon_db"]
-    authenticated, service_role, prelude = plan
+    assert whats(plan) == [
+        "role authenticated",
+        "role service_role",
+        "prelude of PostgREST in archon_db",
+        "event triggers for PostgREST in archon_db",
+    ]
+    authenticated, service_role, prelude, watch = plan
+    assert "NOTIFY pgrst, 'reload schema'" in displayed(watch)[0]
+    assert {statement.database for statement in watch.statements + watch.undo} == {"archon_db"}
     assert displayed(authenticated) == [
         'CREATE ROLE "authenticated" NOLOGIN NOINHERIT',
         'GRANT "authenticated" TO "authenticator"',
@@ -437,8 +446,20 @@ def test_the_prelude_makes_what_a_service_takes_for_granted() -> None:
 def test_a_prelude_that_is_there_is_left_alone() -> None:
     roles = tuple(Role(name, False) for name in ("anon", "authenticated", "service_role", "authenticator"))
     assert not plan_of(
-        wanted(prelude="postgrest"), state(database(), Content(prelude=True), roles=(ARCHON, *roles))
+        wanted(prelude="postgrest"),
+        state(database(), Content(prelude=True, schema_watch=True), roles=(ARCHON, *roles)),
     ).changed
+
+
+@pytest.mark.parametrize(("prelude", "warned"), [(False, True), (True, False)])
+def test_who_is_no_superuser_is_told_to_notify_where_the_prelude_is_new(prelude: bool, warned: bool) -> None:
+    roles = tuple(Role(name, False) for name in ("anon", "authenticated", "service_role", "authenticator"))
+    plan = plan_of(
+        wanted(prelude="postgrest"),
+        state(database(), Content(prelude=prelude), roles=(ARCHON, *roles), superuser=False),
+    )
+    assert "event triggers for PostgREST in archon_db" not in whats(plan)
+    assert any("NOTIFY pgrst, 'reload schema'" in warning for warning in plan.warnings) is warned
 
 
 @pytest.mark.parametrize(

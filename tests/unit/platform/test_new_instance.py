@@ -41,6 +41,44 @@ def test_an_instance_that_is_there_keeps_its_schemas() -> None:
     assert config()["settings"] == {}
 
 
+@pytest.mark.parametrize("field", ["extends", "gateway"])
+def test_a_repointed_instance_is_the_one_that_is_there_behind_its_old_route(field: str) -> None:
+    gateway = {"container": "gw", "file": "default.conf", "route": "/archon", "url": "http://gw/archon"}
+    with pytest.raises(DescriptionError, match=r"postgrest\.archon\.repoint: %s .*leave one of the two out" % field):
+        config(repoint=True, **{field: {"extends": "rest", "gateway": gateway}[field]})
+
+
+@pytest.mark.parametrize(
+    ("others", "readers"),
+    [
+        (
+            {
+                "services": {"web": {"compose_file": "/srv/web/compose.yml", "postgrest": "supabase"}},
+                "postgrest": {"supabase": {"compose_file": COMPOSE, "service": "rest", "database": "postgres"}},
+            },
+            "services.web, postgrest.supabase",
+        ),
+        (
+            {"services": {"studio": {"compose_file": COMPOSE, "profile": "supabase", "database": "postgres"}}},
+            "services.studio",
+        ),
+    ],
+)
+def test_repointing_is_refused_while_others_read_the_old_database(others: Dict[str, Any], readers: str) -> None:
+    rest = {"compose_file": COMPOSE, "service": "rest", "database": "archon_db", "repoint": True}
+    described: Dict[str, Any] = {
+        "clusters": {"main": {"container": "db"}},
+        "databases": {"archon_db": {"cluster": "main"}, "postgres": {"cluster": "main"}},
+        "services": {"archon": {"compose_file": "/srv/archon/compose.yml", "postgrest": "archon"}},
+        "postgrest": {"archon": rest},
+    }
+    validate(described, {"supabase": {"owns": {"platform": True}}})
+    for kind, things in others.items():
+        described[kind] = dict(described[kind], **things)
+    with pytest.raises(DescriptionError, match="serves another database for %s as well; use extends" % readers):
+        validate(described, {"supabase": {"owns": {"platform": True}}})
+
+
 def test_the_override_file_is_the_last_of_the_files() -> None:
     named = config(extends="rest", files=["docker-compose.yml", "archon.yml"])
     assert named["override_path"] == "/srv/supabase/archon.yml"

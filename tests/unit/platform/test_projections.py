@@ -426,6 +426,30 @@ def test_without_a_gateway_nobody_is_switched() -> None:
     assert archon["probe"] is None
     assert "container_name" not in archon["config"]
     assert "extends" not in archon["config"]
+    # Which database it serves is left as it is: nobody asked for it to be repointed.
+    assert "database" not in archon["config"]
+
+
+@pytest.mark.parametrize("data", ["fresh", "copy"])
+def test_an_instance_that_is_repointed_is_a_part_of_the_switch(data: str) -> None:
+    fields = ("compose_file", "service", "database", "probe")
+    instance = {key: DESCRIPTION["postgrest"]["archon"][key] for key in fields}
+    described = dict(DESCRIPTION, postgrest={"archon": dict(instance, repoint=True)})
+    described["services"] = {name: item for name, item in DESCRIPTION["services"].items() if name != "supabase"}
+    described["databases"] = {
+        name: dict(item, data=data) if name == "archon" else item for name, item in described["databases"].items()
+    }
+    phases = project(validate(described, PROFILES), PROFILES)
+    assert phases["postgrest"] == []
+    (archon,) = [item for item in phases["switch"] if item["key"] == "archon"]
+    (repoint,) = archon["repoints"]
+    assert repoint["config"]["database"] == "archon_db"
+    assert repoint["config"]["settings"] == {"db-schemas": "public"}
+    assert archon["probes"] == [repoint["probe"]]
+    assert archon["settings"] == []
+    # Nobody may write to the old place while its rows are copied; without that, they needn't notice.
+    stopped = [name for project_ in archon["projects"] for name in project_["services"]]
+    assert bool(stopped) is (data == "copy")
 
 
 def test_only_databases_with_a_schedule_are_backed_up(phases: Dict[str, Any]) -> None:
