@@ -380,6 +380,15 @@ class Docker:
                 "A throwaway server of image %s can't be started: %s." % (image, str(error).rstrip("."))
             ) from error
 
+    def restart(self, container: str, grace_s: int = 10) -> None:
+        """Stop a container and start it again: what it reads when it starts, its mounts included, it reads anew."""
+        try:
+            self._api.restart(container, timeout=grace_s)
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError(
+                "Container %s can't be started again: %s." % (container, str(error).rstrip("."))
+            ) from error
+
     def remove_by_force(self, container: str) -> None:
         """Remove a container of our own, running or not, with its volumes; one that is gone, or going, is no error."""
         try:

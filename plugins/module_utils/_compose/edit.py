@@ -125,7 +125,7 @@ class Editor:
         if quote is None:
             quote = self.style.quote_in(sequence)
         if sequence.flow:
-            spans = [(item.start, _content_end(item)[0]) for item in sequence.items]
+            spans = [(item.start, content_end(item)[0]) for item in sequence.items]
             texts = [render_flow(value, quote) for value in values]
             if not spans and self._in_flow(sequence) and self.text[sequence.end - 2] == "[":
                 texts = [" " + ", ".join(texts) + " "]
@@ -215,7 +215,7 @@ class Editor:
         """Remove some, not all, of a block list's items, or any of a flow list's."""
         self._sequences.setdefault(id(sequence), _SequenceEdit()).removed.update(places)
         if sequence.flow:
-            self._remove_flow(sequence, [(item.start, _content_end(item)[0]) for item in sequence.items], set(places))
+            self._remove_flow(sequence, [(item.start, content_end(item)[0]) for item in sequence.items], set(places))
             return
         for place in places:
             self._remove_lines(sequence.items[place].start, self._line_after(sequence.items[place]), "-")
@@ -294,7 +294,7 @@ class Editor:
         if collection.flow:
             return False
         start, end = key.end, self._line_after(collection)
-        elements = [(item.start, _content_end(item)[0]) for item in collection.items]
+        elements = [(item.start, content_end(item)[0]) for item in collection.items]
         elements += [_pair_span(pair) for pair in collection.pairs]
         first = self.style.line_start(elements[0][0])
         if "#" in _COLON.sub("", self.text[start:first], count=1):
@@ -388,7 +388,7 @@ class Editor:
 
     def _line_after(self, node: Node) -> int:
         """Return the start of the line after a node's content."""
-        position, is_block = _content_end(node)
+        position, is_block = content_end(node)
         if not is_block:
             return self.style.line_after(position)
         start = self.style.line_start(position)
@@ -597,7 +597,7 @@ def _last(node: Node) -> Node:
     return node
 
 
-def _content_end(node: Node) -> Tuple[int, bool]:
+def content_end(node: Node) -> Tuple[int, bool]:
     """Return where a node's content ends, and whether it is a block scalar, whose end is the start of a line."""
     end = 0
     while node.kind in ("mapping", "sequence") and not node.flow:
@@ -614,7 +614,7 @@ def _content_end(node: Node) -> Tuple[int, bool]:
 
 
 def _pair_span(pair: Tuple[Node, Node]) -> Tuple[int, int]:
-    return pair[0].start, max(pair[0].end, _content_end(pair[1])[0])
+    return pair[0].start, max(pair[0].end, content_end(pair[1])[0])
 
 
 def edit_with_fallback(document: Document, make: Callable[[Editor], None]) -> Optional[Document]:

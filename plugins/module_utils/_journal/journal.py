@@ -83,9 +83,9 @@ def containers_entry(
     }
 
 
-def gateway_entry(container: str) -> Entry:
-    """Return the entry for a gateway whose configuration is about to change."""
-    return {"kind": "gateway", "container": container}
+def gateway_entry(container: str, restart: bool = False) -> Entry:
+    """Return the entry for a gateway whose configuration is about to change; ``restart``: it reads it at its start."""
+    return {"kind": "gateway", "container": container, **({"restart": True} if restart else {})}
 
 
 def open_entries(entries: Sequence[Entry]) -> List[Entry]:

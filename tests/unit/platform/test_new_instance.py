@@ -41,6 +41,13 @@ def test_an_instance_that_is_there_keeps_its_schemas() -> None:
     assert config()["settings"] == {}
 
 
+@pytest.mark.parametrize(("kind", "clusters"), [("envoy", None), ("kong", "cds.yaml"), ("nginx", "cds.yaml")])
+def test_envoys_clusters_are_in_a_file_of_their_own(kind: str, clusters: Any) -> None:
+    gateway = {"kind": kind, "container": "gw", "file": "lds.yaml", "route": "/archon", "url": "http://gw/archon"}
+    with pytest.raises(DescriptionError, match=r"gateway\.clusters_file: is for envoy"):
+        config(extends="rest", gateway=dict(gateway, clusters_file=clusters))
+
+
 @pytest.mark.parametrize("field", ["extends", "gateway"])
 def test_a_repointed_instance_is_the_one_that_is_there_behind_its_old_route(field: str) -> None:
     gateway = {"container": "gw", "file": "default.conf", "route": "/archon", "url": "http://gw/archon"}
