@@ -24,6 +24,17 @@ options:
         (a list), and C(platform) (whether the other services depend on it).
     type: dict
     default: {}
+  connect_timeout:
+    description:
+      - How long to wait for a connection, for example V(5s). A server that doesn't answer by then is told as an error,
+        a database as one that can't be seen.
+    type: str
+    default: 5s
+  statement_timeout:
+    description:
+      - How long the server may work on one question. After that its database counts as one that can't be seen.
+    type: str
+    default: 2m
 author:
   - bulkhead.stack authors (@bulkhead-stack)
 """
@@ -117,6 +128,15 @@ databases:
       type: list
       elements: dict
       sample: [{kind: foreign server, name: erp, host: localhost, dbname: odoo_db, to: odoo_db}]
+    extensions:
+      description: Its extensions, by name, with their versions.
+      type: dict
+      sample: {plpgsql: "1.0", vector: 0.7.4}
+    error:
+      description: Why it can't be seen.
+      type: str
+      returned: where it can't be seen
+      sample: it allows no connections
     verdict:
       description:
         - V(none) holds no tables. V(contained) holds one service. V(shared) holds several. In V(catastrophic) they lie
@@ -135,6 +155,29 @@ superusers:
   type: list
   elements: str
   sample: [postgres]
+version:
+  description: The server's version, as it says it.
+  returned: success
+  type: str
+  sample: 15.20 (Debian 15.20-0+deb12u1)
+settings:
+  description:
+    - Settings of the server that decide whether it can lose what it was given, C(version_num), and C(role), as whom it
+      was asked.
+  returned: success
+  type: dict
+  sample: {version_num: 150020, version: "15.20", fsync: "on", full_page_writes: "on", data_checksums: "off",
+    role: auditor, may_see_rules: false}
+rules:
+  description:
+    - Who is let in over the network, and how - the lines of C(pg_hba.conf), each with C(line_number), C(type),
+      C(databases), C(users), C(address), C(netmask), C(method) and C(file).
+    - Null where this role may not see them.
+  returned: success
+  type: list
+  elements: dict
+  sample: [{line_number: 117, type: host, databases: all, users: all, address: all, netmask: "", method: scram-sha-256,
+    file: /var/lib/postgresql/data/pg_hba.conf}]
 unseen:
   description: What this role may not see.
   returned: success
@@ -145,19 +188,30 @@ unseen:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_postgres
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.impatience import ImpatientPostgres
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_cluster
 from ansible_collections.bulkhead.stack.plugins.module_utils._audit.blast_radius import read_blast_radius
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.text import parse_duration
+
+SPEC = {
+    **CONNECTION_SPEC,
+    "tenants": {"type": "dict", "default": {}},
+    "connect_timeout": {"type": "str", "default": "5s"},
+    "statement_timeout": {"type": "str", "default": "2m"},
+}
 
 
 def main() -> None:
     """Wire options, adapter and domain."""
-    module = AnsibleModule({**CONNECTION_SPEC, "tenants": {"type": "dict", "default": {}}}, supports_check_mode=True)
+    module = AnsibleModule(SPEC, supports_check_mode=True)
     try:
-        with open_postgres(module.params) as postgres:
-            names = (postgres.endpoint.container, postgres.endpoint.host)
-            found = read_blast_radius(postgres, module.params["tenants"], [name for name in names if name])
+        patience_s = parse_duration(module.params["statement_timeout"])
+        with open_cluster(ImpatientPostgres, module.params) as postgres:
+            postgres.be_impatient(parse_duration(module.params["connect_timeout"]), patience_s)
+            names = [name for name in (postgres.endpoint.container, postgres.endpoint.host) if name]
+            found = read_blast_radius(postgres, module.params["tenants"], names, patience_s)
     except BulkheadError as error:
         module.fail_json(**error.result())
     module.exit_json(changed=False, **found)

@@ -115,6 +115,10 @@ phases:
       description: What audit looks at.
       type: dict
       sample: {}
+    metrics:
+      description: Clusters and databases as options of M(bulkhead.stack.metrics_textfile), and what alerts need.
+      type: dict
+      sample: {}
     docs:
       description: What the runbook and its status file tell. Nothing secret is in it.
       type: dict

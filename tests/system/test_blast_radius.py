@@ -103,6 +103,9 @@ def test_a_role_that_may_only_read_sees_what_it_may(call: Any, cluster: Any) -> 
         or "permission denied" in (found["databases"]["odoo_db"]["error"])
     )
     # Which subscriptions there are is told to all, their connection strings to superusers alone.
-    assert found["unseen"] == ["Sessions of other roles can't be seen by this one: grant it pg_read_all_stats."]
+    sessions, rules = sorted(found["unseen"])
+    assert sessions == "Sessions of other roles can't be seen by this one: grant it pg_read_all_stats."
+    assert "pg_hba.conf" in rules
+    assert (found["rules"], found["settings"]["role"]) == (None, "auditor")
     kinds = {item["kind"] for item in found["databases"]["postgres"]["links"]}
     assert "subscription" in kinds

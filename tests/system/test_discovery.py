@@ -103,6 +103,9 @@ def test_a_host_that_nobody_described(
     assert oct(written.stat().st_mode & 0o777) == "0o600"
     described = call("platform_info", platform=platform, profiles={})
     assert described.get("failed") is not True, described
+    # Without profiles nobody's tables are known as anybody's, and no program by its image: the servers are the same.
+    bare = call("platform_discover_info")["platform"]
+    assert bare["clusters"] == platform["clusters"]
     # What somebody went on with stays.
     written.write_text("mine: true\n")
     assert "changed=0" in play()

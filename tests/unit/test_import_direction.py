@@ -26,6 +26,13 @@ ALLOWED = {
     # A recovery begins with a copy; what else it needs stands in compose files and their env files.
     ("_recovery", "_dumps"),
     ("_recovery", "_compose"),
+    # Half of the metrics are of copies.
+    ("_metrics", "_dumps"),
+    # Copies and drills are what the audit measures objectives against; secrets stand in compose files.
+    ("_audit", "_dumps"),
+    ("_audit", "_compose"),
+    # What a description accepts is a finding of the audit's.
+    ("_platform", "_audit"),
     # An instance of PostgREST is a service of a compose file: its settings stand there.
     ("_postgrest", "_compose"),
 }

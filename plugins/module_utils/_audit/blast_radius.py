@@ -24,18 +24,21 @@ _HERE = {"", "localhost", "127.0.0.1", "::1"}
 _OURS = "bulkhead"
 
 
-def read_blast_radius(cluster: Cluster, tenants: Tenants, names: Sequence[str] = ()) -> Dict[str, Any]:
+def read_blast_radius(
+    cluster: Cluster, tenants: Tenants, names: Sequence[str] = (), timeout_s: int = 120
+) -> Dict[str, Any]:
     """Return the databases of a cluster, what they hold, who may enter them, and a verdict on each.
 
     Arguments:
         tenants: whose a table is, by the tenant's name: ``tables`` (``public.archon_*``, or a list), ``schemas`` (a
             list), ``platform`` (true: everything else depends on it). By default Supabase's schemas.
         names: host names and addresses under which this cluster is known, such as its container's.
+        timeout_s: how long the server may work on one question.
 
     A database that refuses the connection is listed with its error and no verdict.
     """
     tenants = tenants or PLATFORMS
-    facts = read_facts(cluster)
+    facts = read_facts(cluster, timeout_s)
     superusers = [role["name"] for role in facts["roles"] if role["superuser"] and role["login"]]
     databases = []
     for row in facts["databases"]:
@@ -45,17 +48,25 @@ def read_blast_radius(cluster: Cluster, tenants: Tenants, names: Sequence[str] =
         entry["enters"] = enters(row, facts["roles"])
         if "error" in content:
             entry.update(error=content["error"], verdict=None, reasons=["it can't be seen"], tenants={}, archived={})
-            entry.update(tables=None, unclaimed_tables=None, groups=[], services=[], links=[])
+            entry.update(tables=None, unclaimed_tables=None, groups=[], services=[], links=[], extensions={})
         else:
             holders = {item["role"] for item in facts["holders"] if item["database"] == name}
             here = strangers(entry["enters"], holders, facts["roles"])
             entry.update(judge(content["tables"], tenants, here, superusers))
+            entry["extensions"] = content["extensions"]
             entry["links"] = links(name, content, facts, {*names, *_HERE})
             for link in entry["links"]:
                 if link["to"]:
                     entry["reasons"].append("%s %s leads to database %s" % (link["kind"], link["name"], link["to"]))
         databases.append(entry)
-    return {"databases": databases, "superusers": superusers, "unseen": facts["unseen"]}
+    return {
+        "databases": databases,
+        "superusers": superusers,
+        "version": facts["settings"]["version"],
+        "settings": facts["settings"],
+        "rules": facts["rules"],
+        "unseen": facts["unseen"],
+    }
 
 
 def enters(database: Mapping[str, Any], roles: Sequence[Mapping[str, Any]]) -> Dict[str, str]:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a cluster says of itself: one read-only transaction for what all databases share, and one in each database."""
 
-from typing import Any, ContextManager, Dict, List, Protocol
+from typing import Any, ContextManager, Dict, List, Optional, Protocol
 
 from .._core.errors import BulkheadError
 from .._core.sql import Sql
@@ -53,8 +53,25 @@ SELECT d.datname::text AS database, s.subname::text AS name, s.subenabled AS ena
   FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid ORDER BY 1, 2
 """
 _STATS = "SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS may"
-# Sizes are asked of the files: a table that is locked by a migration must not let the audit wait for it.
-_IMPATIENT = "SET LOCAL lock_timeout = '5s'"
+# Sizes are asked of the files: a table that is locked by a migration must not let the audit wait for it. Nor must a
+# server that is busy with something else.
+_IMPATIENT = "SELECT set_config('lock_timeout', '5s', true), set_config('statement_timeout', %s, true)"
+_SETTINGS = """
+SELECT current_setting('server_version_num')::int AS version_num, current_setting('server_version') AS version,
+       current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
+       current_setting('data_checksums') AS data_checksums, current_user::text AS role,
+       pg_catalog.has_function_privilege('pg_catalog.pg_hba_file_rules()', 'EXECUTE')
+         AND pg_catalog.has_table_privilege('pg_catalog.pg_hba_file_rules', 'SELECT') AS may_see_rules
+"""
+# What comes in over the network; what is local is the container's own.
+_RULES = """
+SELECT line_number, type, array_to_string(database, ',') AS databases, array_to_string(user_name, ',') AS users,
+       coalesce(address, '') AS address, coalesce(netmask, '') AS netmask, auth_method AS method,
+       current_setting('hba_file') AS file
+  FROM pg_catalog.pg_hba_file_rules WHERE type <> 'local' AND error IS NULL ORDER BY line_number
+"""
+# hba_file is for superusers and pg_read_all_settings alone.
+_RULES_WITHOUT_FILE = _RULES.replace("current_setting('hba_file')", "''")
 _TABLES = """
 SELECT n.nspname::text AS schema, c.relname::text AS name, pg_catalog.pg_get_userbyid(c.relowner)::text AS owner,
        pg_catalog.pg_total_relation_size(c.oid) AS size_bytes
@@ -87,7 +104,11 @@ SELECT f.kind, f.name, substring(f.body FROM 'dbname\\s*=\\s*''*([A-Za-z0-9_.$-]
  WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                     WHERE d.classid = f.catalogue AND d.objid = f.oid AND d.deptype = 'e') ORDER BY 1, 2
 """
+_EXTENSIONS = "SELECT extname::text AS name, extversion AS version FROM pg_catalog.pg_extension ORDER BY 1"
 _PUBLICATIONS = "SELECT pubname::text AS name FROM pg_catalog.pg_publication ORDER BY 1"
+
+# After so many databases in a row that couldn't be read, it is asked whether the server is there at all.
+_FAILURES = 3
 
 
 class Cluster(Protocol):
@@ -101,14 +122,20 @@ class Cluster(Protocol):
         """Open a transaction."""
 
 
-def read_facts(cluster: Cluster) -> Dict[str, Any]:
-    """Return ``databases``, ``roles``, ``sessions``, ``holders``, ``subscriptions``, ``contents`` by database, and
-    ``unseen``: what our role may not see, as sentences.
+def read_facts(cluster: Cluster, timeout_s: int = 120) -> Dict[str, Any]:
+    """Return ``settings``, ``rules``, ``databases``, ``roles``, ``sessions``, ``holders``, ``subscriptions``,
+    ``contents`` by database, and ``unseen``: what our role may not see, as sentences.
 
     A database that refuses the connection has an ``error`` in its place.
+
+    Arguments:
+        timeout_s: how long the server may work on one question.
     """
     facts: Dict[str, Any] = {"contents": {}, "unseen": []}
+    patience = Sql(_IMPATIENT, (), ("%ds" % timeout_s,))
     with cluster.transaction(cluster.maintenance_database, "REPEATABLE READ", True) as transaction:
+        transaction.rows(patience)
+        facts["settings"] = transaction.rows(Sql(_SETTINGS))[0]
         for name, text in (
             ("databases", _DATABASES),
             ("roles", _ROLES),
@@ -117,14 +144,50 @@ def read_facts(cluster: Cluster) -> Dict[str, Any]:
         ):
             facts[name] = transaction.rows(Sql(text))
         facts["subscriptions"] = _subscriptions(transaction, facts)
+        facts["rules"] = _rules(transaction, facts)
         if not transaction.rows(Sql(_STATS))[0]["may"]:
             facts["unseen"].append("Sessions of other roles can't be seen by this one: grant it pg_read_all_stats.")
-    for database in facts["databases"]:
-        if database["allows_connections"]:
-            facts["contents"][database["name"]] = _read_content(cluster, database["name"])
-        else:
-            facts["contents"][database["name"]] = {"error": "it allows no connections"}
+    _read_contents(cluster, facts, patience)
     return facts
+
+
+def _read_contents(cluster: Cluster, facts: Dict[str, Any], patience: Sql) -> None:
+    failures, gone = 0, ""
+    for database in facts["databases"]:
+        if gone:
+            content: Dict[str, Any] = {"error": "The server stopped answering meanwhile: %s" % gone}
+        elif database["allows_connections"]:
+            content = _read_content(cluster, database["name"], patience)
+            failures = failures + 1 if "error" in content else 0
+        else:
+            content = {"error": "it allows no connections"}
+        facts["contents"][database["name"]] = content
+        # Some databases refuse us, or the whole server is gone: then two hundred times its patience are too many.
+        if failures >= _FAILURES and not gone:
+            failures, gone = 0, _does_not_answer(cluster)
+
+
+def _does_not_answer(cluster: Cluster) -> str:
+    try:
+        with cluster.transaction(cluster.maintenance_database, read_only=True) as transaction:
+            transaction.rows(Sql("SELECT 1 AS one"))
+        return ""
+    except BulkheadError as error:
+        return str(error)
+
+
+def _rules(transaction: Any, facts: Dict[str, Any]) -> Optional[List[Dict[str, Any]]]:
+    """Return the lines of pg_hba.conf for the network, or None where this role may not see them."""
+    if not facts["settings"]["may_see_rules"]:
+        facts["unseen"].append(
+            "Who is let in how (pg_hba.conf) can't be seen by this role: grant it SELECT on pg_hba_file_rules and"
+            " EXECUTE on pg_hba_file_rules()."
+        )
+        return None
+    all_settings = "SELECT pg_catalog.pg_has_role('pg_read_all_settings', 'USAGE') AS may"
+    may = transaction.rows(Sql(all_settings))[0]["may"]
+    found: List[Dict[str, Any]] = transaction.rows(Sql(_RULES if may else _RULES_WITHOUT_FILE))
+    return found
 
 
 def _subscriptions(transaction: Any, facts: Dict[str, Any]) -> List[Dict[str, Any]]:
@@ -137,14 +200,15 @@ def _subscriptions(transaction: Any, facts: Dict[str, Any]) -> List[Dict[str, An
     return []
 
 
-def _read_content(cluster: Cluster, database: str) -> Dict[str, Any]:
+def _read_content(cluster: Cluster, database: str, patience: Sql) -> Dict[str, Any]:
     try:
         with cluster.transaction(database, "REPEATABLE READ", True) as transaction:
-            transaction.execute(Sql(_IMPATIENT))
+            transaction.rows(patience)
             return {
                 "tables": transaction.rows(Sql(_TABLES)),
                 "servers": transaction.rows(Sql(_SERVERS)),
                 "dblinks": transaction.rows(Sql(_DBLINKS)),
+                "extensions": {row["name"]: row["version"] for row in transaction.rows(Sql(_EXTENSIONS))},
                 "publications": [row["name"] for row in transaction.rows(Sql(_PUBLICATIONS))],
             }
     except BulkheadError as error:

@@ -28,6 +28,7 @@ def project(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Dict[st
         "backup": _backup(platform),
         "copies": _copies(platform),
         "audit": _audit(platform, profiles),
+        "metrics": _metrics(platform, profiles),
     }
 
 
@@ -543,8 +544,10 @@ def _gateway(instance: Thing, journal: str) -> Optional[Thing]:
     if not gateway:
         return None
     return {
+        "kind": gateway["kind"],
         "container": gateway["container"],
         "path": _resolve(instance, gateway["file"]),
+        "clusters_path": _resolve(instance, gateway["clusters_file"]) if gateway.get("clusters_file") else None,
         "like": gateway["like"],
         "route": gateway["route"],
         "service": instance["service"],
@@ -610,34 +613,25 @@ def _question(container: str, reaches_host: bool, variables: List[str]) -> Thing
 def _audit(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Thing:
     # Whose a table is doesn't depend on what is described: Supabase's schemas are its own wherever they are found.
     tenants = {name: profile["owns"] for name, profile in profiles.items() if profile.get("owns")}
-    services = []
-    for name, service in platform["services"].items():
-        variable = (profiles.get(service.get("profile")) or {}).get("rest_url_variable")
-        services.append(
-            {
-                "name": name,
-                "container": container_name(name, service),
-                "reaches_host": service["reaches_host"],
-                "health_url": service.get("health_url"),
-                "profile": service.get("profile"),
-                "database": database_name(platform, service["database"]) if service.get("database") else None,
-                "variables": [variable] if variable else [],
-            }
-        )
+    services = [_audited_service(platform, profiles, name, item) for name, item in platform["services"].items()]
+    instances = [_audited_instance(platform, name, item) for name, item in platform["postgrest"].items()]
+    copies = _copies(platform)
     return {
+        "described": True,
+        "timezone": platform["timezone"],
         "clusters": [{"name": name, "connection": connection(platform, name)} for name in platform["clusters"]],
         "tenants": tenants,
         "services": services,
         "questions": [_question(item["container"], item["reaches_host"], item["variables"]) for item in services]
-        + [_question(item.get("container") or item["service"], False, []) for item in platform["postgrest"].values()],
-        "instances": [
-            {
-                "name": name,
-                "container": item.get("container") or item["service"],
-                "route": (item.get("gateway") or {}).get("route", ""),
-            }
-            for name, item in platform["postgrest"].items()
+        + [_question(item["container"], False, []) for item in instances],
+        # What else is asked from inside, after those: of which service, and what.
+        "probes": [
+            {"service": name, "question": probe}
+            for name, item in platform["services"].items()
+            for probe in _probes(name, item)
+            if probe.get("url")
         ],
+        "instances": instances,
         "databases": {
             key: {
                 "name": database_name(platform, key),
@@ -646,16 +640,96 @@ def _audit(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Thing:
                 "rpo": item.get("rpo"),
                 "rto": item.get("rto"),
                 "criticality": item["criticality"],
+                "owner": item.get("owner"),
+                "extensions": [
+                    extension if isinstance(extension, str) else extension["name"]
+                    for extension in item.get("extensions") or []
+                ],
+                "dumped": bool(item.get("backup")),
             }
             for key, item in platform["databases"].items()
             # A service inside of a shared database is no database.
             if item["strategy"] == "database"
         },
-        "folders": {
-            key: backup_folder(platform, key) for key, item in platform["databases"].items() if item.get("backup")
-        },
-        "names": {
-            key: database_name(platform, key) for key, item in platform["databases"].items() if item.get("backup")
-        },
+        "folders": copies["folders"],
+        "names": copies["names"],
+        "schedules": copies["schedules"],
+        "rpo": copies["rpo"],
         "neighbours": platform["neighbours"],
+        "accepted": platform["accepted"],
+        "host": _audited_host(platform, services, instances),
+    }
+
+
+def _audited_service(platform: Mapping[str, Any], profiles: Mapping[str, Any], name: str, service: Thing) -> Thing:
+    profile = profiles.get(str(service.get("profile"))) or {}
+    variable, key = profile.get("rest_url_variable"), service.get("database")
+    return {
+        "name": name,
+        "container": container_name(name, service),
+        "reaches_host": service["reaches_host"],
+        "health_url": service.get("health_url"),
+        "profile": service.get("profile"),
+        "database": database_name(platform, key) if key else None,
+        "key": key,
+        "cluster": platform["databases"][key]["cluster"] if key else None,
+        "postgrest": service.get("postgrest"),
+        "platform": bool((profile.get("owns") or {}).get("platform")),
+        "path": service["compose_file"],
+        "variables": [variable] if variable else [],
+    }
+
+
+def _audited_instance(platform: Mapping[str, Any], name: str, item: Thing) -> Thing:
+    gateway = item.get("gateway") or {}
+    return {
+        "name": name,
+        "container": item.get("container") or item["service"],
+        "route": gateway.get("route", ""),
+        "gateway": gateway.get("container"),
+        "database": database_name(platform, item["database"]),
+        "key": item["database"],
+        "cluster": platform["databases"][item["database"]]["cluster"],
+        "path": item["compose_file"],
+    }
+
+
+def _audited_host(platform: Mapping[str, Any], services: List[Thing], instances: List[Thing]) -> Thing:
+    """Return what is to be read of the host, as options of a module."""
+    containers = [item["container"] for item in [*services, *instances]]
+    containers += [item["gateway"] for item in instances if item["gateway"]]
+    containers += [item["container"] for item in platform["clusters"].values() if item.get("container")]
+    projects: List[Thing] = []
+    for item in [*platform["services"].values(), *platform["postgrest"].values()]:
+        options = _compose(item)
+        options.pop("project_name", None)
+        if options not in projects:
+            projects.append(options)
+    urls = {"service " + item["name"]: item["health_url"] for item in services if item["health_url"]}
+    urls.update({"neighbour " + name: item["url"] for name, item in platform["neighbours"].items()})
+    return {"containers": list(dict.fromkeys(containers)), "projects": projects, "urls": urls}
+
+
+def _metrics(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Thing:
+    return {
+        "clusters": [dict(connection(platform, name), name=name) for name in platform["clusters"]],
+        "databases": [
+            {
+                "key": key,
+                "name": database_name(platform, key),
+                "cluster": item["cluster"],
+                "criticality": item["criticality"],
+                "rpo_s": item.get("rpo"),
+                "rto_s": item.get("rto"),
+                "folder": backup_folder(platform, key) if item.get("backup") else None,
+                "schedule": (item.get("backup") or {}).get("schedule"),
+            }
+            for key, item in platform["databases"].items()
+            # A service inside of a shared database is no database, unless it is dumped by itself.
+            if item["strategy"] == "database" or item.get("backup")
+        ],
+        "tenants": {name: profile["owns"] for name, profile in profiles.items() if profile.get("owns")},
+        "timezone": platform["timezone"],
+        "restores": posixpath.join(platform["state_dir"], "restores.jsonl"),
+        "folder": posixpath.join(platform["state_dir"], "metrics"),
     }

@@ -16,8 +16,8 @@ class Field:
     """One field of a thing.
 
     Arguments:
-        kind: str, int, bool, ratio (0 to below 1), duration, schedule, list, dict, any; or map (of named things, each
-            as ``fields`` has it).
+        kind: str, int, bool, ratio (0 to below 1), duration, date, schedule, list, dict, any; or map (of named things,
+            each as ``fields`` has it).
         required: whether it must be there.
         default: its value where it is absent.
         choices: the values that it may have.
@@ -195,9 +195,10 @@ SERVICE = {
 }
 
 GATEWAY = {
-    "kind": Field(choices=("nginx",), default="nginx"),
+    "kind": Field(choices=("nginx", "kong", "envoy"), default="nginx"),
     "container": Field(required=True),
     "file": Field(required=True),
+    "clusters_file": Field(),
     "like": Field(default="/rest/v1/"),
     "route": Field(required=True),
     "url": Field(required=True),
@@ -237,6 +238,14 @@ CONTACT = {
 
 NEIGHBOUR = {"url": Field(required=True), "required": Field("bool", default=False)}
 
+# A finding of the audit that somebody has decided to live with, and until when.
+ACCEPTED = {
+    "finding": Field(required=True),
+    "thing": Field(required=True),
+    "reason": Field(required=True),
+    "until": Field("date", required=True),
+}
+
 PLATFORM = {
     "timezone": Field(default="UTC"),
     "backup_root": Field(default="/backups"),
@@ -248,4 +257,5 @@ PLATFORM = {
     "postgrest": Field("map", default={}, fields=POSTGREST),
     "neighbours": Field("map", default={}, fields=NEIGHBOUR),
     "contacts": Field("list", default=[], fields=CONTACT),
+    "accepted": Field("list", default=[], fields=ACCEPTED, text_is="finding"),
 }

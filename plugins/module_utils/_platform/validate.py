@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Read a description in one pass: every mistake by its path, or the description with its defaults filled in."""
 
+from datetime import date
 from typing import Any, Dict, List, Mapping, Optional
 from urllib.parse import urlsplit
 
+from .._audit.kinds import known_words, named
 from .._core.errors import DescriptionError, InputError
 from .._core.schedule import parse_schedule
 from .._core.text import format_duration, nearest, parse_duration
@@ -41,6 +43,7 @@ def validate(description: Any, profiles: Optional[Mapping[str, Any]] = None) -> 
         _check_recovery(platform, mistakes)
         _check_strategies(platform, known, mistakes)
         _check_schedules(platform, mistakes)
+        _check_accepted(platform, mistakes)
     if mistakes:
         raise DescriptionError(mistakes)
     return dict(platform)
@@ -157,6 +160,8 @@ def _read_list(field: Field, value: Any, where: str, mistakes: List[str]) -> Any
 def _read_scalar(field: Field, value: Any, where: str, mistakes: List[str]) -> Any:
     if field.kind == "duration":
         return parse_duration(value)
+    if field.kind == "date":
+        return _read_date(value)
     if field.kind == "bool":
         if isinstance(value, bool):
             return value
@@ -178,6 +183,16 @@ def _read_scalar(field: Field, value: Any, where: str, mistakes: List[str]) -> A
         return text
     mistakes.append("%s: must be %s, not %r." % (where, _TYPE_NAMES.get(field.kind, "a text"), value))
     return None
+
+
+def _read_date(value: Any) -> str:
+    """Return a day as text: YAML makes a date of its own of what is written without quotes."""
+    if isinstance(value, date):
+        return value.isoformat()[:10]
+    try:
+        return date.fromisoformat(str(value)).isoformat()
+    except ValueError as error:
+        raise InputError("%r is no day." % (value,), "Write it like 2027-01-31.") from error
 
 
 def _things(platform: Mapping[str, Any], kind: str) -> Dict[str, Dict[str, Any]]:
@@ -258,6 +273,12 @@ def _check_references(platform: Mapping[str, Any], profiles: Mapping[str, Any], 
         if instance.get("files") and instance.get("mode") == "override" and len(instance["files"]) < 2:
             mistakes.append(
                 "postgrest.%s.files: Compose reads just these; name the override file as the last of them." % name
+            )
+        gateway = instance.get("gateway") or {}
+        if gateway and (gateway.get("kind") == "envoy") != bool(gateway.get("clusters_file")):
+            mistakes.append(
+                "postgrest.%s.gateway.clusters_file: is for envoy, which needs it: the file that has its clusters."
+                % name
             )
         if instance.get("repoint"):
             _check_repointed_instance(name, instance, platform, profiles, mistakes)
@@ -450,6 +471,25 @@ def _check_strategies(platform: Mapping[str, Any], profiles: Mapping[str, Any], 
                 "databases.%s.strategy: %s (services.%s) can't live in a %s; it can in: %s."
                 % (service["database"], service["profile"], name, strategy, ", ".join(known))
             )
+
+
+def _check_accepted(platform: Mapping[str, Any], mistakes: List[str]) -> None:
+    """Whether there are such findings, and none is accepted twice with two different ends."""
+    seen: Dict[Any, int] = {}
+    for index, item in enumerate(platform.get("accepted") or []):
+        if item is None or not item.get("finding"):
+            continue
+        kind = named(item["finding"])
+        if kind is None:
+            near = nearest(item["finding"], known_words())
+            mistakes.append(
+                "accepted[%d].finding: there is no finding %s; %s"
+                % (index, item["finding"], "did you mean %s?" % near if near else "docs/audit.md lists them all.")
+            )
+            continue
+        first = seen.setdefault((kind.id, item.get("thing")), index)
+        if first != index:
+            mistakes.append("accepted[%d]: is accepted[%d] once more; leave one of the two out." % (index, first))
 
 
 def _check_schedules(platform: Mapping[str, Any], mistakes: List[str]) -> None:

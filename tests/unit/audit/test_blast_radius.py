@@ -213,15 +213,15 @@ class MemoryCluster:
         self.opened.append((database, read_only))
         yield self
 
-    def execute(self, statement: Sql) -> int:
-        """Take in a setting."""
-        assert statement.text.startswith("SET LOCAL")
-        return 0
-
     def rows(self, statement: Sql) -> List[Dict[str, Any]]:
         """Answer what is asked."""
         self.asked += 1
         text = statement.text
+        if "set_config" in text:
+            assert statement.values == ("120s",)
+            return [{}]
+        if "server_version_num" in text:
+            return [{"version": "15.20", "version_num": 150020, "may_see_rules": False}]
         if "pg_has_role('pg_read_all_stats', 'USAGE') AS may" in text:
             return [{"may": True}]
         if "has_column_privilege" in text:
@@ -256,7 +256,51 @@ def test_databases_are_read_with_their_sessions_and_one_that_refuses_is_listed()
     assert "can't connect to database secret" in secret["error"]
     assert [session["sessions"] for session in secret["sessions"]] == [2]
     assert (closed["verdict"], closed["error"]) == (None, "it allows no connections")
-    assert found["unseen"] == ["Subscriptions can't be seen by this role."]
+    assert found["unseen"][0] == "Subscriptions can't be seen by this role."
+    assert "pg_hba.conf" in found["unseen"][1]
+    assert (found["version"], found["rules"]) == ("15.20", None)
     # One transaction for what all share, one in each database; nothing can be written in any.
     assert cluster.opened == [("postgres", True), ("postgres", True)]
-    assert cluster.asked == 10
+    assert cluster.asked == 14
+
+
+class VanishingCluster(MemoryCluster):
+    """A cluster with many databases, whose server is gone after the first two."""
+
+    def __init__(self, is_gone: bool) -> None:
+        super().__init__()
+        self.is_gone = is_gone
+        self.tries = 0
+
+    @contextmanager
+    def transaction(self, database: str, isolation: str = "", read_only: bool = False) -> Iterator["MemoryCluster"]:
+        """Open a transaction."""
+        self.tries += 1
+        if database == "postgres" and self.is_gone and self.tries > 3:
+            raise OutsideError("no answer within 5 s")
+        if database.startswith("db_") and self.tries > 3:
+            raise OutsideError("Role auditor can't connect to database %s." % database)
+        yield self
+
+    def rows(self, statement: Sql) -> List[Dict[str, Any]]:
+        """Answer what is asked."""
+        if "pg_database_size" in statement.text:
+            common = {"owner": "postgres", "size_bytes": 1, "public_connect": True, "may_connect": []}
+            return [dict(common, name="db_%d" % number, allows_connections=True) for number in range(50)]
+        return super().rows(statement)
+
+
+def test_a_server_that_is_gone_is_not_waited_for_in_each_database() -> None:
+    cluster = VanishingCluster(is_gone=True)
+    found = read_blast_radius(cluster, TENANTS)
+    assert [item["verdict"] for item in found["databases"]].count(None) == 48
+    assert found["databases"][-1]["error"] == "The server stopped answering meanwhile: no answer within 5 s"
+    assert cluster.tries == 7
+
+
+def test_where_only_databases_refuse_each_is_asked() -> None:
+    cluster = VanishingCluster(is_gone=False)
+    found = read_blast_radius(cluster, TENANTS)
+    assert {item["error"] for item in found["databases"][2:]} == {
+        "Role auditor can't connect to database db_%d." % number for number in range(2, 50)
+    }

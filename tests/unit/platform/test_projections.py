@@ -367,8 +367,10 @@ def test_an_instance_with_its_gateway_and_its_proof(phases: Dict[str, Any]) -> N
         "journal": "/var/lib/bulkhead/journal/archon.jsonl",
     }
     assert archon["gateway"] == {
+        "kind": "nginx",
         "container": "gateway",
         "path": "/srv/supabase/volumes/api/default.conf",
+        "clusters_path": None,
         "like": "/rest/v1/",
         "route": "/archon",
         "service": "rest-archon",
@@ -494,6 +496,9 @@ def test_what_the_audit_looks_at(phases: Dict[str, Any]) -> None:
         "rpo": None,
         "rto": None,
         "criticality": "medium",
+        "owner": "archon",
+        "extensions": ["vector"],
+        "dumped": True,
     }
     assert audit["databases"]["postgres"]["rpo"] == 21600
     assert audit["folders"] == {"archon": "/backups/archon", "lonely": "/elsewhere"}
@@ -511,9 +516,9 @@ def test_the_audit_asks_services_first_and_then_instances(phases: Dict[str, Any]
         ("supabase-rest-archon", []),
     ]
     assert [item["name"] for item in audit["services"]] == list(DESCRIPTION["services"])
-    assert audit["instances"] == [
-        {"name": "main", "container": "rest", "route": ""},
-        {"name": "archon", "container": "supabase-rest-archon", "route": "/archon"},
+    assert [(item["name"], item["container"], item["route"]) for item in audit["instances"]] == [
+        ("main", "rest", ""),
+        ("archon", "supabase-rest-archon", "/archon"),
     ]
 
 

@@ -528,3 +528,40 @@ def test_a_profile_says_what_its_recovery_needs_with_and_without_an_owner() -> N
 def test_a_dump_in_directory_format_that_can_not_be(fields: Any, says: str) -> None:
     (mistake,) = mistakes_of(changed("databases/archon_db/backup", {"schedule": "@daily", **fields}))
     assert "databases.archon_db." + says in mistake
+
+
+def accepted(**fields: Any) -> Dict[str, Any]:
+    """Return the good description with an accepted finding."""
+    entry = {"finding": "BH101", "thing": "postgres", "reason": "until the move", "until": "2027-01-31", **fields}
+    return changed("accepted", [{name: value for name, value in entry.items() if value is not None}])
+
+
+@pytest.mark.parametrize("until", ["2027-01-31", yaml.safe_load("2027-01-31"), yaml.safe_load("2027-01-31 10:00:00")])
+def test_a_finding_is_accepted_until_a_day(until: Any) -> None:
+    (entry,) = validate(accepted(until=until, finding="blast-radius"))["accepted"]
+    assert (entry["finding"], entry["until"]) == ("blast-radius", "2027-01-31")
+
+
+@pytest.mark.parametrize(
+    ("fields", "mistake"),
+    [
+        (
+            {"finding": "blast-radios"},
+            "accepted[0].finding: there is no finding blast-radios; did you mean blast-radius?",
+        ),
+        ({"finding": "zzz"}, "accepted[0].finding: there is no finding zzz; docs/audit.md lists them all."),
+        ({"thing": None}, "accepted[0].thing: is missing."),
+        ({"reason": None}, "accepted[0].reason: is missing."),
+        ({"until": None}, "accepted[0].until: is missing."),
+        ({"until": "soon"}, "accepted[0].until: 'soon' is no day. Write it like 2027-01-31."),
+        ({"until": 2027}, "accepted[0].until: 2027 is no day. Write it like 2027-01-31."),
+    ],
+)
+def test_mistakes_in_what_is_accepted(fields: Dict[str, Any], mistake: str) -> None:
+    assert mistakes_of(accepted(**fields)) == [mistake]
+
+
+def test_a_finding_is_accepted_once() -> None:
+    description = accepted()
+    description["accepted"].append(dict(description["accepted"][0], finding="blast-radius"))
+    assert mistakes_of(description) == ["accepted[1]: is accepted[0] once more; leave one of the two out."]
