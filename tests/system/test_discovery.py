@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A host that nobody has described: what runs there is found, and the description that is written is valid."""
 
+import json
 import pathlib
 import subprocess
 from typing import Any
@@ -106,6 +107,16 @@ def test_a_host_that_nobody_described(
     # Without profiles nobody's tables are known as anybody's, and no program by its image: the servers are the same.
     bare = call("platform_discover_info")["platform"]
     assert bare["clusters"] == platform["clusters"]
+    # The audit goes without a description as well, and says so.
+    report = tmp_path / "audit.json"
+    command[1:] = ["bulkhead.stack.audit", "-e", f"bulkhead_audit_json={report}"]
+    play()
+    document = json.loads(report.read_text())
+    assert document["described"] is False
+    radius = [item for item in document["findings"] if item["id"] == "BH101" and "archon" in item["text"]]
+    assert radius
+    assert "hidden" not in report.read_text()
+    command[1:] = ["bulkhead.stack.discover", "-e", f"bulkhead_discovery_file={written}"]
     # What somebody went on with stays.
     written.write_text("mine: true\n")
     assert "changed=0" in play()
