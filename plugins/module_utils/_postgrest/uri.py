@@ -228,6 +228,16 @@ def database_of(text: str) -> Optional[str]:
     return parse(text).database_name()
 
 
+def user_of(text: str) -> Optional[str]:
+    """Return the role that a value of ``db-uri`` logs in as, or None where it names none that can be told."""
+    parsed = parse(text)
+    if parsed.is_uri:
+        found = re.match(r"postgres(?:ql)?://([^:@/?]+)(?::[^@/]*)?@", text)
+        return unquote(found.group(1)) if found and not has_reference(found.group(1)) else None
+    found = re.search(r"(?:^|\s)user\s*=\s*('(?:[^'\\]|\\.)*'|[^\s']+)", text)
+    return _unquoted(found.group(1)) if found else None
+
+
 def change_database(text: str, database: str, where: str = "db-uri") -> str:
     """Return a value of ``db-uri`` that differs in nothing but its database.
 
