@@ -13,8 +13,10 @@ description:
   - Copies the route of a gateway's configuration for another path and another upstream, and puts the copy right behind
     it, between two comments that mark it. What asks for keys is copied as it is, so the same keys open both routes.
   - Of nginx it is a C(location) block. Of Kong's declarative file it is a service with its routes and plugins. Of Envoy
-    it is each route of the path (Supabase has one for the API's description, and one for all else) in the file of its
-    listeners, and the cluster in the file of its clusters.
+    it is each route of the path (Supabase has one for the API's description, and one for all else) and what its filters
+    permit for that path in the file of its listeners, and the cluster in the file of its clusters.
+  - Where a plugin of Kong's or a filter of Envoy's treats the old path in a way that can't be copied, the module fails
+    and writes nothing, so that the new route is never more open than the old one.
   - Inside the copy, the old path (in rewrites too) and the old upstream give way to the new ones. The original and
     everything else keep every byte. Removing the route gives back the file as it was.
   - nginx is reloaded, never restarted, so no request is lost. It is reloaded when the file changes, and when its
@@ -45,7 +47,7 @@ options:
     required: true
   clusters_path:
     description:
-      - The file of Envoy's clusters, in Supabase C(cds.yaml). Needed with O(kind=envoy).
+      - The file of Envoy's clusters, in Supabase C(cds.yaml). Needed with O(kind=envoy). It may be the same file.
     type: path
   like:
     description:
@@ -64,7 +66,8 @@ options:
     type: str
   like_service:
     description:
-      - Where the original leads, of Envoy the name of its cluster. By default the file says it.
+      - Where the original leads, of Envoy the name of its cluster. By default the file says it. Of no use with
+        O(kind=kong).
     type: str
   state:
     description:
@@ -96,6 +99,8 @@ requirements:
 notes:
   - Routes in nginx are tested with a real nginx. For Kong and Envoy the edits are held to files of Supabase's shape,
     and were never run with the real gateways here, since no package registry ships these.
+  - A copied route of Envoy keeps the name of the original, since Supabase's filter tells by it which routes need a key.
+  - A gateway with a health check is up when that says so. One without is up when it ran on for some seconds.
   - nginx looks up a host that is written into C(proxy_pass) when it loads its configuration. So the new service must
     run before its route is added. Where the location uses a variable and a C(resolver), the order doesn't matter.
 seealso:
@@ -153,7 +158,7 @@ validated:
   type: str
   sample: 'yes'
 reloaded:
-  description: Whether the gateway was told to load the new configuration.
+  description: Whether the gateway was told to load the configuration, Kong and Envoy by a new start.
   returned: success
   type: bool
   sample: true
@@ -186,20 +191,24 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.files imp
 )
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import (
     BulkheadError,
-    InputError,
-    OutsideError,
     StateError,
     VerificationError,
 )
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.plan import Change, Plan
 from ansible_collections.bulkhead.stack.plugins.module_utils._journal.journal import gateway_entry
-from ansible_collections.bulkhead.stack.plugins.module_utils._postgrest import gateway, gateway_yaml, workers
+from ansible_collections.bulkhead.stack.plugins.module_utils._postgrest import (
+    gateway,
+    gateway_envoy,
+    gateway_kong,
+    gateway_yaml,
+    workers,
+)
 from ansible_collections.bulkhead.stack.plugins.module_utils._postgrest.proof import wait_for
 
 RELOAD_TIMEOUT_S = 15
-# Kong takes its time; one without a health check has come up when it still runs after that.
+# Kong takes its time; one without a health check has come up when it still runs after SETTLED_S.
 START_TIMEOUT_S = 60
-SETTLED_S = 2.0
+SETTLED_S = 4.0
 POLL_S = 0.05
 
 
@@ -207,11 +216,13 @@ def planned_changes(options: Dict[str, Any]) -> List[FileChange]:
     """Return what the gateway's files are to hold, and what they hold now."""
     path, kind = options["path"], options["kind"]
     before = read_bytes(path)
+    alone = kind != "envoy" or os.path.realpath(options["clusters_path"]) == os.path.realpath(path)
     if options["state"] == "absent":
         remove = gateway.remove_route if kind == "nginx" else gateway_yaml.remove
-        files = [path] + ([options["clusters_path"]] if options["clusters_path"] else [])
-        contents = [read_bytes(name) for name in files]
-        return [FileChange(name, data, remove(data, options["route"])) for name, data in zip(files, contents)]
+        # The route first: one to a cluster that isn't there is refused.
+        names = [path] if alone else [path, options["clusters_path"]]
+        contents = [read_bytes(name) for name in names]
+        return [FileChange(name, data, remove(data, options["route"])) for name, data in zip(names, contents)]
     if kind == "nginx":
         after = gateway.add_route(
             before, options["like"], options["route"], options["service"], options["like_service"]
@@ -219,18 +230,14 @@ def planned_changes(options: Dict[str, Any]) -> List[FileChange]:
         return [FileChange(path, before, after)]
     wanted = gateway_yaml.wanted_route(options["like"], options["route"], options["service"])
     if kind == "kong":
-        return [FileChange(path, before, gateway_yaml.add_to_kong(before, wanted))]
-    cluster = options["like_service"] or gateway_yaml.cluster_of(before, options["like"])
-    after = gateway_yaml.add_to_envoy(before, wanted)
-    if not options["clusters_path"]:
-        raise InputError(
-            "Where Envoy's clusters are isn't said.", "Name the file with clusters_path, for example cds.yaml."
-        )
+        return [FileChange(path, before, gateway_kong.add_to_kong(before, wanted))]
+    cluster = options["like_service"] or gateway_envoy.cluster_of(before, options["like"])
+    if alone:
+        return [FileChange(path, before, gateway_envoy.add_to_envoy(before, wanted, cluster))]
     clusters = read_bytes(options["clusters_path"])
     return [
-        # The cluster first: a route to one that isn't there is refused.
-        FileChange(options["clusters_path"], clusters, gateway_yaml.add_cluster(clusters, wanted, cluster)),
-        FileChange(path, before, after),
+        FileChange(options["clusters_path"], clusters, gateway_envoy.add_cluster(clusters, wanted, cluster)),
+        FileChange(path, before, gateway_envoy.add_to_envoy(before, wanted)),
     ]
 
 
@@ -323,12 +330,14 @@ class AtItsStart:
     def take_up(self) -> str:
         """Start it again, and wait until it is well; return what went wrong."""
         self.engine.restart(self.container)
+        first = self.engine.inspect(self.container)["State"]["StartedAt"]
         began = time.monotonic()
 
         def ask() -> Optional[VerificationError]:
             state = self.engine.inspect(self.container)["State"]
             health = (state.get("Health") or {}).get("Status")
-            if state.get("Restarting") or not state.get("Running"):
+            # Docker itself may have started it once more.
+            if state.get("Restarting") or not state.get("Running") or state["StartedAt"] != first:
                 raise StateError("it ends: %s" % (self.engine.last_words(self.container) or "its log is empty"))
             if health == "healthy" or (health is None and time.monotonic() - began >= SETTLED_S):
                 return None
@@ -344,6 +353,20 @@ class AtItsStart:
 Gateway = Union[Nginx, AtItsStart]
 
 
+def complaint_of(server: Gateway) -> str:
+    """Let a gateway take its files up; return what went wrong."""
+    try:
+        return server.take_up()
+    except BulkheadError as error:
+        return error.message.rstrip(".")
+
+
+def put_back(changes: List[FileChange]) -> None:
+    """Give files the content that they had, the last one first."""
+    for change in reversed(changes):
+        write_atomically(change.path, change.before or b"", change.after)
+
+
 def apply(server: Gateway, options: Dict[str, Any], changes: List[FileChange]) -> str:
     """Write the files and let the gateway take them up; put the old ones back where it refuses.
 
@@ -354,21 +377,21 @@ def apply(server: Gateway, options: Dict[str, Any], changes: List[FileChange]) -
     if written and options["journal"]:
         entry = gateway_entry(options["container"], server.restarts)
         append_json_line(os.path.abspath(options["journal"]), entry)
-    for change in written:
-        kept = write_change(change, options["journal"], options["backup"]) or kept
-    try:
-        problem = server.take_up()
-    except OutsideError as error:
-        problem = str(error)
+    for count, change in enumerate(written):
+        try:
+            kept = write_change(change, options["journal"], options["backup"]) or kept
+        except BulkheadError:
+            put_back(written[:count])
+            raise
+    problem = complaint_of(server)
     if not problem:
         return kept
     back = ""
-    for change in written:
-        write_atomically(change.path, change.before or b"", change.after)
+    put_back(written)
     if written:
         back = " The old file is back, and it goes on with that."
         if server.restarts:
-            again = server.take_up()
+            again = complaint_of(server)
             back = " The old file is back, and it %s." % ("runs with that" if not again else "doesn't run: " + again)
     raise VerificationError(
         "%s in container %s refuses %s: %s.%s"
@@ -433,7 +456,7 @@ def main() -> None:
             "journal": {"type": "path"},
             "docker_host": {"type": "str"},
         },
-        required_if=[("state", "present", ["service"])],
+        required_if=[("state", "present", ["service"]), ("kind", "envoy", ["clusters_path"])],
         supports_check_mode=True,
     )
     try:

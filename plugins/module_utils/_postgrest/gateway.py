@@ -19,13 +19,16 @@ _ROUTE = re.compile(r"^(/[A-Za-z0-9._~-]+)+\Z")
 _SERVICE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(:\d{1,5})?\Z")
 _URL_HOST = re.compile(r"^https?://([^/:$\s]+(?::\d+)?)(?=[/$]|$)")
 _VARIABLE_URL = re.compile(r"^(?:https?://)?\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
-_SECRETS = (
+_TOKENS = (
     # A JSON web token, credentials of a header, credentials of a URL.
     (re.compile(r"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"), "********"),
     (re.compile(r"\b(Basic|Bearer) +(?![$])[^\s\"';]+", re.IGNORECASE), r"\1 ********"),
     (re.compile(r"(?<=://)[^/\s:@$]*:[^/\s@$]+(?=@)"), "********"),
+)
+_SECRETS = (
+    *_TOKENS,
     (
-        re.compile(r"((?:api_?key|token|secret|password)\S*\s*(?:!?=|~\*?)?\s*[\"'])(?![$])[^\"']+", re.IGNORECASE),
+        re.compile(r"((?:api_?key|token|secret|password)\S*\s*(?:!?=|~\*?)?\s*[\"'])(?![$])[^\"'\n]+", re.IGNORECASE),
         r"\1********",
     ),
 )
@@ -473,6 +476,13 @@ def require_route(data: bytes, route: str) -> None:
     """Raise StateError where a configuration has no block of a route."""
     if not regions(data.decode("latin-1"), route):
         raise StateError("The configuration has no route %s." % route)
+
+
+def without_tokens(text: str) -> str:
+    """Return a text in which tokens and the credentials of headers and URLs are masked."""
+    for pattern, replacement in _TOKENS:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def for_display(data: bytes) -> str:
