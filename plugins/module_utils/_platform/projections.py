@@ -533,9 +533,12 @@ def _probe(platform: Mapping[str, Any], instance: Thing) -> Optional[Thing]:
         database=database_name(platform, instance["database"]),
         instance=instance.get("container") or instance["service"],
     )
+    options.update({name: probe[name] for name in ("table", "anonymous_url", "ready_url") if probe.get(name)})
     apikey = probe.get("apikey_from")
     if apikey:
         options.update(apikey_file=_resolve(instance, apikey["file"]), apikey_variable=apikey["variable"])
+        if apikey.get("anonymous_variable"):
+            options["anonymous_apikey_variable"] = apikey["anonymous_variable"]
     return options
 
 

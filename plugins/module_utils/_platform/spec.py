@@ -204,10 +204,13 @@ GATEWAY = {
     "url": Field(required=True),
 }
 
-APIKEY_FROM = {"file": Field(required=True), "variable": Field(required=True)}
+APIKEY_FROM = {"file": Field(required=True), "variable": Field(required=True), "anonymous_variable": Field()}
 
 PROBE = {
     "url": Field(required=True),
+    "table": Field(),
+    "anonymous_url": Field(),
+    "ready_url": Field(),
     "apikey_from": Field("dict", fields=APIKEY_FROM),
 }
 
@@ -246,6 +249,18 @@ ACCEPTED = {
     "until": Field("date", required=True),
 }
 
+# What a document can hold, in the order in which it is added.
+BLOCKS = ("architecture", "connections", "inventory", "environment", "dns", "neighbours", "backups", "restore")
+
+# A file of the user's that has marked blocks; without a list it has all.
+DOCUMENT = {
+    "path": Field(required=True),
+    "blocks": Field("list"),
+    "comments": Field(choices=("auto", "markdown", "html", "text", "hash"), default="auto"),
+    "create": Field("bool", default=True),
+    "state": Field(choices=("present", "absent"), default="present"),
+}
+
 PLATFORM = {
     "timezone": Field(default="UTC"),
     "backup_root": Field(default="/backups"),
@@ -258,4 +273,5 @@ PLATFORM = {
     "neighbours": Field("map", default={}, fields=NEIGHBOUR),
     "contacts": Field("list", default=[], fields=CONTACT),
     "accepted": Field("list", default=[], fields=ACCEPTED, text_is="finding"),
+    "documents": Field("list", default=[], fields=DOCUMENT, text_is="path"),
 }
