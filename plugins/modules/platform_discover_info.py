@@ -125,17 +125,11 @@ def read_clusters(options: Dict[str, Any], containers: List[Seen]) -> Dict[str, 
     return found
 
 
-def main() -> None:
-    """Wire options, adapters and domain."""
-    module = AnsibleModule(
-        {"profiles": {"type": "dict", "default": {}}, "docker_host": {"type": "str"}}, supports_check_mode=True
-    )
-    try:
-        containers = read_containers(module.params)
-        clusters = read_clusters(module.params, containers)
-    except BulkheadError as error:
-        module.fail_json(**error.result())
-    made = describe(containers, clusters, module.params["profiles"])
+def discover(options: Dict[str, Any]) -> Dict[str, Any]:
+    """Look at all of it; return the module's result."""
+    containers = read_containers(options)
+    clusters = read_clusters(options, containers)
+    made = describe(containers, clusters, options["profiles"])
     unseen = [
         {"thing": "cluster %s" % name, "reason": found["error"]} for name, found in clusters.items() if "error" in found
     ]
@@ -146,9 +140,18 @@ def main() -> None:
         if database.get("error")
     ]
     text = as_yaml(made.platform, made.remarks, iso_utc(datetime.now(timezone.utc)))
-    module.exit_json(
-        changed=False, platform=made.platform, text=text, summary=summary(made.platform, unseen), unseen=unseen
+    return {"platform": made.platform, "text": text, "summary": summary(made.platform, unseen), "unseen": unseen}
+
+
+def main() -> None:
+    """Wire options, adapters and domain."""
+    module = AnsibleModule(
+        {"profiles": {"type": "dict", "default": {}}, "docker_host": {"type": "str"}}, supports_check_mode=True
     )
+    try:
+        module.exit_json(changed=False, **discover(module.params))
+    except BulkheadError as error:
+        module.fail_json(**error.result())
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def play(playbook, *arguments):
     """Run a playbook of the collection with the description of the one that is repointed."""
     argv = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "bulkhead.stack." + playbook]
     argv += ["-i", "localhost,", "-c", "local", "-e", "ansible_python_interpreter=" + sys.executable]
-    argv += ["-e", "@%s" % (SCENARIO / "repoint.yml"), *arguments]
+    argv += ["-e", "@%s" % (SCENARIO / "vars" / "repoint.yml"), *arguments]
     inventory = EPHEMERAL / "repoint-hosts.yml"
     inventory.write_text("bulkhead: {hosts: {localhost: {ansible_connection: local}}}\n")
     argv[argv.index("localhost,")] = str(inventory)

@@ -5,7 +5,7 @@
 
 from typing import Any, List, Mapping, Sequence, Tuple
 
-import yaml
+from .._core.yaml_text import dump
 
 _HEADINGS = {
     "clusters": "The Postgres servers.",
@@ -33,7 +33,7 @@ def as_yaml(platform: Mapping[str, Any], remarks: Mapping[Tuple[str, ...], Seque
     lines += ["bulkhead_platform:"]
     for kind, things in platform.items():
         if not isinstance(things, Mapping):
-            lines += _indented(yaml.safe_dump({kind: things}, sort_keys=False, allow_unicode=True), "  ")
+            lines += _indented(dump({kind: things}), "  ")
             continue
         lines += [""]
         lines += _comment(_HEADINGS.get(kind, ""), "  ") if kind in _HEADINGS else []
@@ -49,8 +49,7 @@ def _entry(name: str, entry: Mapping[str, Any]) -> str:
     """Return a thing as YAML: its fields one a line, what they hold in flow style."""
     lines = ["%s:" % _scalar(name)]
     for field, value in entry.items():
-        text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6)
-        text = text.strip()
+        text = dump(value, flow=True).strip()
         if text.endswith("..."):
             text = text[:-3].strip()
         lines.append("  %s: %s" % (field, text))
@@ -58,8 +57,7 @@ def _entry(name: str, entry: Mapping[str, Any]) -> str:
 
 
 def _scalar(text: str) -> str:
-    dumped: str = yaml.safe_dump({text: None}, allow_unicode=True)
-    return dumped.rpartition(":")[0]
+    return dump({text: None}).rpartition(":")[0]
 
 
 def _indented(text: str, indent: str) -> List[str]:

@@ -7,9 +7,8 @@ import json
 import math
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-import yaml
-
 from .._core.schedule import parse_schedule
+from .._core.yaml_text import dump
 from . import families as metric
 from .exposition import selector
 from .rules import TRIAL_DUMP_S, Alert, Tolerances, Trial
@@ -149,4 +148,4 @@ def _annotations(item: Alert) -> Dict[str, str]:
 def _text(content: Mapping[str, Any]) -> str:
     # Ansible's texts are more than texts, and YAML's safe writer takes nothing but texts.
     plain = json.loads(json.dumps(content))
-    return _HEAD + str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=1000))
+    return _HEAD + dump(plain, width=1000)
