@@ -14,8 +14,8 @@ export BULKHEAD_DEMO_DIR="$demo_dir"
 "$here/bootstrap.sh" all
 export PATH="$BULKHEAD_CACHE/venv/bin:$PATH"
 ANSIBLE_COLLECTIONS_PATH="$("$here/collections-path.sh")"
-# A person reads this: no lines for what is as it should be, colours where there is a terminal.
-export ANSIBLE_COLLECTIONS_PATH ANSIBLE_DISPLAY_SKIPPED_HOSTS=false
+# A person reads this: a line for each phase instead of each task, and a table in the end; colours on a terminal.
+export ANSIBLE_COLLECTIONS_PATH ANSIBLE_STDOUT_CALLBACK=bulkhead.stack.summary
 if [[ -t 1 ]]; then export ANSIBLE_FORCE_COLOR=true; fi
 cd "$root"
 
@@ -59,7 +59,7 @@ heading "site: do it"
 play site first
 
 heading "site again: nothing is left to do"
-ANSIBLE_DISPLAY_OK_HOSTS=false play site second
+play site second
 
 heading "audit: what is it like now?"
 audit after

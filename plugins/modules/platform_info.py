@@ -123,12 +123,17 @@ phases:
       description: What the runbook and its status file tell. Nothing secret is in it.
       type: dict
       sample: {runbook: /var/lib/bulkhead/docs/disaster-recovery-runbook.md}
+    documents:
+      description: The user's own files that have marked blocks, and what these tell. Nothing secret is in it.
+      type: dict
+      sample: {files: [{path: /srv/archon/README.md, blocks: [architecture, backups]}]}
 """
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform import restores
+from ansible_collections.bulkhead.stack.plugins.module_utils._platform.documents import project_documents
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform.projections import project
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform.recovery import (
     project_recovery,
@@ -147,6 +152,7 @@ def main() -> None:
         platform = validate(module.params["platform"], module.params["profiles"])
         phases = dict(project(platform, module.params["profiles"]), docs=project_recovery(platform))
         phases["backup"]["saves"] = project_saves(platform)
+        phases["documents"] = project_documents(platform, module.params["profiles"])
         phases.update(restore=restores.restore(platform), drill=restores.drill(platform))
     except BulkheadError as error:
         module.fail_json(**error.result())

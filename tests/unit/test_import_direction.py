@@ -31,6 +31,8 @@ ALLOWED = {
     # Copies and drills are what the audit measures objectives against; secrets stand in compose files.
     ("_audit", "_dumps"),
     ("_audit", "_compose"),
+    # What documents say of a restore is what the runbook says.
+    ("_documents", "_recovery"),
     # What a description accepts is a finding of the audit's.
     ("_platform", "_audit"),
     # An instance of PostgREST is a service of a compose file: its settings stand there.

@@ -11,7 +11,7 @@ from .._audit.kinds import known_words, named
 from .._core.errors import DescriptionError, InputError
 from .._core.schedule import parse_schedule
 from .._core.text import format_duration, nearest, parse_duration
-from .spec import PLATFORM, Field
+from .spec import BLOCKS, PLATFORM, Field
 
 _TYPE_NAMES = {
     "str": "a text",
@@ -44,6 +44,7 @@ def validate(description: Any, profiles: Optional[Mapping[str, Any]] = None) -> 
         _check_strategies(platform, known, mistakes)
         _check_schedules(platform, mistakes)
         _check_accepted(platform, mistakes)
+        _check_documents(platform, mistakes)
     if mistakes:
         raise DescriptionError(mistakes)
     return dict(platform)
@@ -490,6 +491,26 @@ def _check_accepted(platform: Mapping[str, Any], mistakes: List[str]) -> None:
         first = seen.setdefault((kind.id, item.get("thing")), index)
         if first != index:
             mistakes.append("accepted[%d]: is accepted[%d] once more; leave one of the two out." % (index, first))
+
+
+def _check_documents(platform: Mapping[str, Any], mistakes: List[str]) -> None:
+    """Whether each document is one file, named once, with blocks that there are."""
+    seen: Dict[str, int] = {}
+    for index, item in enumerate(platform.get("documents") or []):
+        path = (item or {}).get("path")
+        if not path:
+            continue
+        where = "documents[%d]" % index
+        if not path.startswith("/"):
+            mistakes.append("%s.path: %s is no absolute path." % (where, path))
+        first = seen.setdefault(path, index)
+        if first != index:
+            mistakes.append("%s.path: is documents[%d] once more; name it once, with all its blocks." % (where, first))
+        for number, block in enumerate(item.get("blocks") or []):
+            if block not in BLOCKS:
+                near = nearest(block, BLOCKS)
+                hint = "did you mean %s?" % near if near else "there are: %s." % ", ".join(BLOCKS)
+                mistakes.append("%s.blocks[%d]: there is no block %s; %s" % (where, number, block, hint))
 
 
 def _check_schedules(platform: Mapping[str, Any], mistakes: List[str]) -> None:
