@@ -89,16 +89,50 @@ def as_bool(text: Optional[str], default: bool) -> bool:
     }.get((text or "").strip().lower(), default)
 
 
+def read_config_file(path: str) -> dict[str, str]:
+    """The settings of a configuration file, by the names that they have in the database; ValueError for a bad one."""
+    found = {}
+    with open(path, encoding="utf-8") as stream:
+        for number, line in enumerate(stream, 1):
+            match = re.fullmatch(
+                r'\s*(?:([A-Za-z][\w.-]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s"#]+))\s*)?(?:#.*)?', line.rstrip("\r\n")
+            )
+            if not match:
+                raise ValueError(f"line {number} is no setting")
+            name, quoted, bare = match.groups()
+            if not name:
+                continue
+            if quoted is not None:
+                text = re.sub(r"\\(.)", r"\1", quoted)
+                # A variable of the process, and a dollar of its own.
+                text = re.sub(
+                    r"\$\$|\$\((\w+)\)", lambda m: os.environ.get(m.group(1), "") if m.group(1) else "$", text
+                )
+            else:
+                text = bare
+            found[name.replace("-", "_").replace("app.settings.", "app_settings_")] = text
+    return found
+
+
 @dataclass(frozen=True)
 class Settings:
     raw: Mapping[str, str]
     app: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
-        raw = {name[6:].lower(): value for name, value in environ.items() if name.startswith("PGRST_")}
+    def read(cls, environ: Mapping[str, str], path: Optional[str] = None) -> "Settings":
+        """The environment's settings, on top of those of a configuration file where there is one."""
+        raw = read_config_file(path) if path else {}
+        raw.update({name[6:].lower(): value for name, value in environ.items() if name.startswith("PGRST_")})
         app = {name[13:]: value for name, value in raw.items() if name.startswith("app_settings_")}
         return cls({name: value for name, value in raw.items() if not name.startswith("app_settings_")}, app)
+
+    def reread(self, path: str) -> "Settings":
+        """These settings with those of the file as it is now, as far as they may change in a running process."""
+        fresh = Settings.read(os.environ, path)
+        raw = {k: v for k, v in self.raw.items() if k not in RELOADABLE}
+        raw.update({k: v for k, v in fresh.raw.items() if k in RELOADABLE})
+        return Settings(raw, fresh.app)
 
     def overlaid(self, of_database: Mapping[str, str]) -> "Settings":
         """These settings with those of the database on top, as far as they may change in a running process."""
@@ -392,8 +426,9 @@ class Pool:
 class State:
     """What the process knows: its settings, its schema cache, and the one thread that keeps both fresh."""
 
-    def __init__(self, start: Settings) -> None:
+    def __init__(self, start: Settings, path: Optional[str] = None) -> None:
         self.start = start
+        self.path = path
         self.settings = start
         self.pool = Pool(start.db_uri, start.pool_size)
         self.tables: Optional[Tables] = None
@@ -416,8 +451,15 @@ class State:
         self.poke(b"x")
 
     def load_settings(self, connection: Any) -> None:
+        if self.path:
+            try:
+                self.start = self.settings = self.start.reread(self.path)
+            except (OSError, ValueError) as error:
+                log(f"Failed re-loading config: {error}")
+                return
         if self.start.db_config:
             self.settings = self.start.overlaid(read_database_settings(connection))
+        if self.path or self.start.db_config:
             log("Config reloaded")
 
     def load_tables(self, connection: Any) -> None:
@@ -1005,8 +1047,13 @@ def ask_ready(settings: Settings) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    settings = Settings.from_environment(os.environ)
-    if arguments == ["--ready"]:
+    path = next((argument for argument in arguments if not argument.startswith("-")), None)
+    try:
+        settings = Settings.read(os.environ, path)
+    except (OSError, ValueError) as error:
+        log(f"Error in config {error}")
+        return 1
+    if "--ready" in arguments:
         return ask_ready(settings)
     log(f"Starting {NAME} {VERSION}: a double for tests, this is not PostgREST ...")
     problem = settings.problem()
@@ -1016,7 +1063,7 @@ def main(arguments: list[str]) -> int:
     # Blocked before any thread starts, so that only this thread gets them, by sigwait: nothing delays the end.
     # In its container they are blocked from the first instruction on, see the Dockerfile.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    state = State(settings)
+    state = State(settings, path)
     # In this order: /live must not answer before requests can be taken.
     serve(settings.host, settings.port, ApiHandler, state)
     if settings.admin_port is not None:

@@ -145,13 +145,19 @@ def override_warning(project: Project, path: str, override: str, including: Opti
     )
 
 
-def service_containers(engine: Optional[Docker], project: Project, path: str) -> Dict[str, List[Dict[str, Any]]]:
-    """Return a project's containers by service, each as ``docker inspect`` shows it; one-off ones are left out."""
+def service_containers(
+    engine: Optional[Docker], project: Project, path: str, service: str = ""
+) -> Dict[str, List[Dict[str, Any]]]:
+    """Return a project's containers by service, each as ``docker inspect`` shows it; one-off ones are left out.
+
+    Arguments:
+        service: only its containers are looked at; by default those of all services.
+    """
     found: Dict[str, List[Dict[str, Any]]] = {}
     if engine is None:
         return found
     target = os.path.realpath(path)
-    for item in engine.containers([LABEL_SERVICE]):
+    for item in engine.containers(["%s=%s" % (LABEL_SERVICE, service) if service else LABEL_SERVICE]):
         labels = item["labels"]
         if labels.get(LABEL_ONE_OFF, "False").lower() == "true":
             continue

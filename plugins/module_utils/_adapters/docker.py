@@ -389,6 +389,15 @@ class Docker:
                 "Container %s can't be started again: %s." % (container, str(error).rstrip("."))
             ) from error
 
+    def signal(self, container: str, signal: str) -> None:
+        """Send a signal, by its name (``SIGUSR2``), to a container's first process."""
+        try:
+            self._api.kill(container, signal=signal)
+        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+            raise OutsideError(
+                "Container %s can't be sent %s: %s." % (container, signal, str(error).rstrip("."))
+            ) from error
+
     def remove_by_force(self, container: str) -> None:
         """Remove a container of our own, running or not, with its volumes; one that is gone, or going, is no error."""
         try:

@@ -48,6 +48,7 @@ INSTANCE = (
     container_name: "rest-archon"
     environment:
       PGRST_DB_URI: "%sarchon_db"
+      PGRST_ADMIN_SERVER_PORT: "3001"
       PGRST_DB_SCHEMAS: "public"
 """
     % URI
@@ -61,9 +62,20 @@ def files(base=BASE, override=None, more=(), inline=False):
     return instance.Files(documents, override, "docker-compose.override.yml", "docker-compose.yml")
 
 
-def add(where, service="rest-archon", base="rest", name="rest-archon", settings=None, database="archon_db"):
+def add(where, service="rest-archon", base="rest", name="rest-archon", settings=None, database="archon_db", **more):
     wanted = parse({"db-schemas": "public"} if settings is None else settings)
-    return instance.plan_instance(where, service, base, name, wanted, database)
+    return instance.plan_instance(where, service, base, name, wanted, database, **more)
+
+
+HEALTHCHECK = """    healthcheck:
+      test:
+        - "CMD"
+        - "postgrest"
+        - "--ready"
+      interval: "5s"
+      timeout: "5s"
+      start_period: "30s"
+"""
 
 
 # Settings of an instance that is there.
@@ -75,6 +87,35 @@ def test_settings_and_the_database_change_and_nothing_else():
     assert plan.data == BASE.replace(b"${POSTGRES_DB}", b"archon_db").replace(b"public,storage", b"public")
     again = instance.plan_settings(files(plan.data, inline=True), "rest", parse({"db-schemas": "public"}), "archon_db")
     assert (again.changed, again.data) == (False, plan.data)
+
+
+def test_other_parts_of_the_uri_change_as_the_database_does():
+    plan = instance.plan_settings(files(inline=True), "rest", {}, None, "api", "db2")
+    assert plan.data == BASE.replace(b"authenticator", b"api").replace(b"${POSTGRES_HOST}", b"db2")
+
+
+def test_a_uri_as_a_whole_and_in_parts_is_refused():
+    wanted = parse({"db-uri": URI + "x"})
+    with pytest.raises(InputError) as refused:
+        instance.plan_settings(files(inline=True), "rest", wanted, "archon_db")
+    assert "as a whole and in parts" in refused.value.message
+    with pytest.raises(InputError):
+        instance.plan_instance(files(), "rest-archon", "rest", "rest-archon", wanted, None, user="api")
+    assert instance.plan_settings(files(inline=True), "rest", wanted, None).changed
+
+
+@pytest.mark.parametrize(
+    ("base", "gone"),
+    [
+        (BASE, b"      PGRST_DB_SCHEMAS: public,storage   # both\n"),
+        (LIST, b'      - "PGRST_DB_SCHEMA=public"\n'),
+    ],
+)
+def test_null_takes_a_setting_away(base, gone):
+    plan = instance.plan_settings(files(base, inline=True), "rest", parse({"db-schemas": None}), None)
+    assert plan.data == base.replace(gone, b"")
+    assert "PGRST_DB_SCHEMAS" not in plan.environment
+    assert not instance.plan_settings(files(plan.data, inline=True), "rest", parse({"db-schemas": None}), None).changed
 
 
 def test_a_list_stays_a_list_and_an_older_name_is_used_where_it_stands():
@@ -149,6 +190,7 @@ def test_a_second_instance_goes_to_the_override_file():
     assert plan.data == INSTANCE.encode()
     assert plan.environment == {
         "PGRST_DB_URI": URI + "archon_db",
+        "PGRST_ADMIN_SERVER_PORT": "3001",
         "PGRST_DB_SCHEMAS": "public",
         "PGRST_JWT_SECRET": "${JWT_SECRET}",
     }
@@ -228,6 +270,86 @@ def test_a_service_of_that_name_that_is_not_based_on_the_first_is_a_conflict():
         add(files(override=b"services:\n  rest-archon:\n    image: postgrest/postgrest\n"))
 
 
+@pytest.mark.parametrize(
+    ("base", "settings", "port"),
+    [
+        (b"", {}, "3001"),
+        (b"      PGRST_SERVER_PORT: 8000\n", {}, "8001"),
+        (b"      PGRST_SERVER_PORT: 8000\n", {"server-port": 9000}, "9001"),
+        (b"      PGRST_SERVER_PORT: abc\n", {}, "3001"),
+        # What it has, or is given, stays as it is.
+        (b"      PGRST_ADMIN_SERVER_PORT: 3005\n", {}, None),
+        (b"", {"admin-server-port": 3005}, "3005"),
+        # Nobody can tell the next one.
+        (b"      PGRST_SERVER_PORT: ${PORT}\n", {}, None),
+        (b"      PGRST_SERVER_PORT: 65535\n", {}, None),
+    ],
+)
+def test_the_new_one_has_an_admin_server(base, settings, port):
+    plan = add(files(BASE + base), settings=settings)
+    written = b"" if port is None else b'PGRST_ADMIN_SERVER_PORT: "%s"' % port.encode()
+    assert written in plan.data
+    assert (b"ADMIN" in plan.data) is (port is not None)
+
+
+def test_the_ports_of_an_env_file_or_a_configuration_file_count_too():
+    assert b"ADMIN" not in add(files(), elsewhere={"PGRST_ADMIN_SERVER_PORT": "3009"}).data
+    assert b'"8001"' in add(files(), elsewhere={"PGRST_SERVER_PORT": "8000"}).data
+    assert b"ADMIN" not in add(files(), elsewhere={"PGRST_SERVER_PORT": None}).data
+
+
+def test_an_admin_server_on_the_servers_own_port_is_a_conflict():
+    base = BASE + b"      PGRST_ADMIN_SERVER_PORT: 3001\n"
+    with pytest.raises(ConflictError) as refused:
+        add(files(base), settings={"server-port": 3001})
+    assert "on its own port, 3001" in refused.value.message
+    with pytest.raises(ConflictError):
+        instance.plan_settings(files(base, inline=True), "rest", parse({"server-port": 3001}), None)
+    assert instance.plan_settings(files(base, inline=True), "rest", parse({"server-port": 3002}), None).changed
+
+
+def test_the_new_one_is_checked_for_readiness_where_the_version_can_and_the_first_one_is_not():
+    plan = add(files(), version=14)
+    assert plan.data == (INSTANCE + HEALTHCHECK).encode()
+    assert not add(files(override=plan.data), version=14).changed
+    assert add(files(override=plan.data), version=13).data == INSTANCE.encode()
+    for version in (13, None):
+        assert add(files(), version=version).data == INSTANCE.encode()
+
+
+def test_a_healthcheck_of_the_first_one_is_handed_on():
+    base = BASE + b'    healthcheck: {test: ["CMD", "postgrest", "--ready"]}\n'
+    assert b"healthcheck" not in add(files(base), version=14).data
+
+
+def test_without_an_admin_server_nothing_can_be_asked():
+    base = BASE + b"      PGRST_SERVER_PORT: ${PORT}\n"
+    assert b"healthcheck" not in add(files(base), version=14).data
+
+
+def test_a_healthcheck_that_somebody_wrote_stays():
+    override = INSTANCE.encode() + b'    healthcheck:\n      test: ["CMD", "true"] # mine\n'
+    assert not add(files(override=override), version=14).changed
+    assert b"# mine" in add(files(override=override), version=14, database="other_db").data
+
+
+def test_another_role_and_host_for_the_new_one():
+    plan = add(files(), user="api", host="db2")
+    assert b"postgres://api:${POSTGRES_PASSWORD}@db2:${POSTGRES_PORT}/archon_db" in plan.data
+    assert b"/${POSTGRES_DB}" in add(files(), database=None, user="api").data
+
+
+def test_what_comes_from_the_first_one_can_not_be_removed():
+    for settings, more in (
+        ({"jwt-secret": None}, {}),
+        ({"db-max-rows": None}, {"elsewhere": {"PGRST_DB_MAX_ROWS": "5"}}),
+    ):
+        with pytest.raises(ConflictError) as refused:
+            add(files(), settings=settings, **more)
+        assert "comes to service rest-archon from service rest" in refused.value.message
+    assert b"MAX_ROWS" not in add(files(), settings={"db-max-rows": None}).data
+
+
 def test_only_what_was_added_is_removed():
     assert instance.plan_absent(files(), "rest-archon", "rest").changed is False
     gone = instance.plan_absent(files(override=INSTANCE.encode()), "rest-archon", "rest")
@@ -287,3 +409,33 @@ def test_a_container_is_needed_where_there_is_none_or_one_of_another_mind():
 )
 def test_secrets_that_are_written_out_are_found(settings, secrets):
     assert instance.written_out_secrets(parse(settings)) == secrets
+
+
+def test_a_variable_that_is_to_be_gone_makes_a_container_pending():
+    held = [["PGRST_DB_SCHEMAS=public", "PGRST_DB_MAX_ROWS=5"]]
+    assert not instance.is_pending({"PGRST_DB_SCHEMAS": "public"}, held)
+    assert instance.is_pending({"PGRST_DB_SCHEMAS": "public"}, held, ["PGRST_DB_MAX_ROWS"])
+
+
+def test_a_diff_has_no_secret():
+    data = (
+        BASE
+        + b"""      PGRST_APP_SETTINGS_KEY: hunter2-app
+      PGRST_APP_SETTINGS_REF: ${REF}
+      OTHER: postgres://a:hunter2@x@db/x
+"""
+    )
+    shown = instance.shown_file(data.replace(b"${JWT_SECRET}", b"hunter2" * 6), "docker-compose.yml")
+    assert "hunter2" not in shown
+    assert "${REF}" in shown
+    assert "${POSTGRES_PASSWORD}" in shown
+    assert "PGRST_DB_SCHEMAS: public,storage" in shown
+
+
+def test_the_image_is_that_of_the_last_file_that_names_one():
+    later = Document(b"services:\n  rest:\n    image: postgrest/postgrest:v14.1\n", "override.yml")
+    assert instance.image_of([Document(BASE, "a.yml")], "rest") == "postgrest/postgrest:v13.0.8"
+    assert instance.image_of([Document(BASE, "a.yml"), later], "rest") == "postgrest/postgrest:v14.1"
+    assert instance.image_of([Document(INSTANCE.encode(), "b.yml"), Document(BASE, "a.yml")], "rest-archon") == (
+        "postgrest/postgrest:v13.0.8"
+    )

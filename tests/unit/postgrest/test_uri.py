@@ -176,3 +176,84 @@ def test_the_database_is_told(text, database):
 )
 def test_a_password_is_masked_and_a_variable_is_not(text, shown):
     assert uri.masked(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("before", "parts", "after"),
+    [
+        (SUPABASE, {"user": "api"}, SUPABASE.replace("authenticator", "api")),
+        (SUPABASE, {"host": "db2"}, SUPABASE.replace("${POSTGRES_HOST}", "db2")),
+        (SUPABASE, {"host": "${HOST}"}, SUPABASE.replace("${POSTGRES_HOST}", "${HOST}")),
+        (
+            SUPABASE,
+            {"database": "x", "user": "y", "host": "z"},
+            "postgres://y:${POSTGRES_PASSWORD}@z:${POSTGRES_PORT}/x",
+        ),
+        # The password and what is percent-encoded stay as they are written.
+        ("postgres://a:p%40s%2Fs@db:5432/x", {"user": "b"}, "postgres://b:p%40s%2Fs@db:5432/x"),
+        ("postgres://a:p%40s@db/x?sslmode=require", {"host": "d"}, "postgres://a:p%40s@d/x?sslmode=require"),
+        ("postgres://a@db/my%20db", {"host": "d"}, "postgres://a@d/my%20db"),
+        ("postgres://a:b@[::1]:5432/x", {"host": "db"}, "postgres://a:b@db:5432/x"),
+        ("postgres://a:b@db:5432/x", {"host": "fd00::5"}, "postgres://a:b@[fd00::5]:5432/x"),
+        ("postgres://a:b@db/x", {"host": "/run/postgresql"}, "postgres://a:b@%2Frun%2Fpostgresql/x"),
+        ("postgres:///x?host=/run/postgresql", {"host": "db"}, "postgres:///x?host=db"),
+        ("postgres:///x?user=a", {"user": "b"}, "postgres:///x?user=b"),
+        ("postgres://db/x", {"user": "b"}, "postgres://b@db/x"),
+        ("postgres:///x", {"host": "db"}, "postgres://db/x"),
+        ("postgres://a:b@db/x", {"user": "a role"}, "postgres://a%20role:b@db/x"),
+        ("host=db user=a password='p w' dbname=x", {"user": "b"}, "host=db user=b password='p w' dbname=x"),
+        ("host=db user=a dbname=x", {"host": "d"}, "host=d user=a dbname=x"),
+        ("host='db' dbname=x", {"host": "d"}, "host='d' dbname=x"),
+        ("host=db dbname=x", {"user": "it's"}, "host=db dbname=x user='it\\'s'"),
+        ("dbname=x", {"host": "/run/postgresql"}, "dbname=x host='/run/postgresql'"),
+        ("host=${H} dbname=${D}", {"host": "d"}, "host=d dbname=${D}"),
+    ],
+)
+def test_only_the_parts_that_are_asked_for_change(before, parts, after):
+    changed = uri.change_parts(before, **parts)
+    assert changed == after
+    assert uri.change_parts(changed, **parts) == changed
+
+
+@pytest.mark.parametrize(
+    ("text", "parts", "says"),
+    [
+        ("postgres://a:b@one,two/x", {"host": "db"}, "several hosts"),
+        ("postgres://a:b@one,two/x", {"user": "c"}, "several hosts"),
+        ("host=one,two dbname=x", {"user": "c"}, "several hosts"),
+        ("postgres://a:very@secret@db/x", {"user": "c"}, "an @ that isn't encoded"),
+        ("postgres://a:verysecret%zz@db/x", {"host": "c"}, "a % that begins no percent-encoding"),
+        ("${DATABASE_URL}", {"user": "c"}, "a variable as a whole"),
+        ("@/etc/uri", {"host": "c"}, "read from a file"),
+        ("", {"user": "c"}, "empty"),
+        ("postgres://a@db/x?hostaddr=10.0.0.1", {"host": "c"}, "hostaddr"),
+        ("host=db hostaddr=10.0.0.1 dbname=x", {"host": "c"}, "hostaddr"),
+        ("postgres://a@db/x", {"host": "one,two"}, "no name of a host"),
+        ("postgres://a@db/x", {"user": ""}, "no name of a role"),
+        ("postgres://a@db/x", {"host": "a\nb"}, "no name of a host"),
+    ],
+)
+def test_a_part_that_can_not_be_changed_is_refused(text, parts, says):
+    with pytest.raises(InputError) as refused:
+        uri.change_parts(text, **parts)
+    assert says in refused.value.message
+    assert "secret" not in str(refused.value)
+
+
+def test_a_uri_without_a_database_can_have_another_host():
+    assert uri.change_parts("postgres://a:b@db", host="d") == "postgres://a:b@d"
+
+
+@pytest.mark.parametrize(
+    ("text", "user"),
+    [
+        (SUPABASE, "authenticator"),
+        ("postgres://a%20b:c@db/x", "a b"),
+        ("postgres://${U}:c@db/x", None),
+        ("host=db user='a b' dbname=x", "a b"),
+        ("host=db dbname=x", None),
+        ("postgres://db/x", None),
+    ],
+)
+def test_the_role_is_told(text, user):
+    assert uri.user_of(text) == user
