@@ -266,12 +266,12 @@ def plan_instance(
     definition["environment"] = {key: variables[key] for key in sorted(variables, key=lambda key: (key != name, key))}
     if has_admin_server and (version or 0) >= FIRST_WITH_READY and not _has_healthcheck(first, base):
         definition["healthcheck"] = HEALTHCHECK
-    elsewhere = [
+    others = [
         document for document in files.bases if service in _services(document) and document.name != files.target_name
     ]
-    if elsewhere:
+    if others:
         raise ConflictError(
-            "Service %s is there already, in %s, and isn't based on %s." % (service, elsewhere[0].name, base),
+            "Service %s is there already, in %s, and isn't based on %s." % (service, others[0].name, base),
             "Choose another name, or leave out extends to change its settings.",
         )
     data = _with_instance(files, service, base, definition)
