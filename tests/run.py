@@ -22,7 +22,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
 from xml.etree import ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -110,6 +110,71 @@ class Report:
             sys.stdout.flush()
 
 
+# --- tasks ----------------------------------------------------------------------------------------------------------
+
+Part = Callable[[Dict[str, str], Report], None]
+
+# Names and ports of the demo's stack; what drills leave on a machine, which is counted.
+DEMO, DRILLS = "the demo's stack", "drills"
+
+
+@dataclass
+class Task:
+    """What one worker does at a time.
+
+    Arguments:
+        item: its name.
+        work: does it, and reports.
+        uses: what it needs for itself of what a machine has once.
+    """
+
+    item: str
+    work: Part
+    uses: FrozenSet[str] = frozenset()
+
+
+def guarded(task: Task, env: Dict[str, str], report: Report) -> None:
+    """Do a task; one that breaks has failed, and the others go on."""
+    began = time.monotonic()
+    try:
+        task.work(env, report)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and counts
+        report.add(task.item, Result(problems=["%s: %s: %s" % (task.item, type(error).__name__, error)]), began)
+
+
+def work_off(tasks: Sequence[Task], env: Dict[str, str], report: Report, workers: int) -> List[Task]:
+    """Do tasks side by side, in their order as far as what they use is free; return those that weren't begun."""
+    waiting = list(tasks)
+    in_use: Set[str] = set()
+    changed = threading.Condition()
+
+    def take() -> Optional[Task]:
+        with changed:
+            while waiting and not _stopping.is_set():
+                task = next((task for task in waiting if not task.uses & in_use), None)
+                if task is not None:
+                    waiting.remove(task)
+                    in_use.update(task.uses)
+                    return task
+                # Whoever uses what is wanted is at work, and tells.
+                changed.wait()
+            return None
+
+    def work() -> None:
+        task = take()
+        while task is not None:
+            guarded(task, env, report)
+            with changed:
+                in_use.difference_update(task.uses)
+                changed.notify_all()
+            task = take()
+
+    with ThreadPoolExecutor(workers) as pool:
+        for worker in [pool.submit(work) for _number in range(workers)]:
+            worker.result()
+    return waiting
+
+
 # --- commands -------------------------------------------------------------------------------------------------------
 
 _running: Set["subprocess.Popen[bytes]"] = set()
@@ -153,10 +218,15 @@ def dependencies(env: Dict[str, str]) -> pathlib.Path:
     return pathlib.Path(env["ANSIBLE_COLLECTIONS_PATH"].split(os.pathsep)[1])
 
 
-def run(argv: Sequence[str], log: pathlib.Path, env: Dict[str, str], cwd: pathlib.Path = ROOT) -> int:
-    """Run a command with its output in a log, appended, and return its exit status; 124 where it hung."""
+def run(
+    argv: Sequence[str], log: pathlib.Path, env: Dict[str, str], cwd: pathlib.Path = ROOT, cleans_up: bool = False
+) -> int:
+    """Run a command with its output in a log, appended, and return its exit status; 124 where it hung.
+
+    Once all is being ended, only what cleans up is begun.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
-    if _stopping.is_set():
+    if _stopping.is_set() and not cleans_up:
         return 130
     with open(log, "ab") as stream:
         stream.write(("$ %s\n" % " ".join(argv)).encode())
@@ -201,10 +271,15 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 def command(item: str, argv: Sequence[str], env: Dict[str, str], report: Report, cwd: pathlib.Path = ROOT) -> bool:
     """Run a command that is one test: it passes with exit status 0."""
     began = time.monotonic()
-    log = LOGS / ("%s.log" % item.replace(": ", "-").replace(" ", "-"))
+    log = log_of(item)
     status = run(argv, log, env, cwd)
     report.add(item, Result(1) if status == 0 else Result(problems=["%s: exit status %d" % (item, status)]), began, log)
     return status == 0
+
+
+def log_of(item: str) -> pathlib.Path:
+    """Return the log of an item of the report."""
+    return LOGS / ("%s.log" % item.replace(": ", "-").replace(" ", "-"))
 
 
 def known_files() -> List[str]:
@@ -244,52 +319,41 @@ def pytest_result(folder: pathlib.Path) -> Result:
     return result
 
 
-def pytest_part(part: str, count: int = 1) -> Callable[[Dict[str, str], Report], None]:
-    """Return the part that runs the tests of ``tests/<part>``, its files by so many processes side by side."""
+def tests(item: str, place: str) -> Part:
+    """Return what runs the tests of a folder or a file by a pytest of their own."""
 
-    def run_part(env: Dict[str, str], report: Report) -> None:
+    def run_tests(env: Dict[str, str], report: Report) -> None:
         began = time.monotonic()
-        junit = fresh(OUTPUT / "junit" / part)
-        groups = side_by_side(part, count)
-        logs = [LOGS / ("%s%s.log" % (part, "-%d" % number if count > 1 else "")) for number in range(1, count + 1)]
-        argv = [sys.executable, "-m", "pytest", "-ra", "-p", "no:cacheprovider", "--durations=5"]
-        with ThreadPoolExecutor(count) as pool:
-            running = [
-                pool.submit(run, [*argv, *group], log, dict(env, BULKHEAD_JUNIT_DIR=str(junit)))
-                for group, log in zip(groups, logs)
-            ]
-            statuses = [item.result() for item in running]
+        log = log_of(item)
+        junit = fresh(OUTPUT / "junit" / log.stem)
+        argv = [sys.executable, "-m", "pytest", "-ra", "-p", "no:cacheprovider", "--durations=5", place]
+        status = run(argv, log, dict(env, BULKHEAD_JUNIT_DIR=str(junit)))
         result = pytest_result(junit)
-        for status, log in zip(statuses, logs):
-            if not result.passed and not result.problems:
-                result.problems.append("%s: no tests were run (exit status %d)" % (log.stem, status))
-            elif status != 0 and not result.problems:
-                result.problems.append("%s: exit status %d" % (log.stem, status))
-        # The log of what failed, where there are several.
-        failed = [log for status, log in zip(statuses, logs) if status != 0]
-        report.add(part, result, began, (failed or logs)[0])
+        if not result.passed and not result.problems:
+            result.problems.append("%s: no tests were run (exit status %d)" % (item, status))
+        elif status != 0 and not result.problems:
+            result.problems.append("%s: exit status %d" % (item, status))
+        report.add(item, result, began, log)
 
-    return run_part
+    return run_tests
 
 
-# What there is once on a machine: the files that use it run one after the other.
-ALONE = ("stack.play(", "pg_restore_verify")
+# What a machine has once, by the word that shows that a file of tests uses it.
+USED_BY_FILES = {"stack: Any": DEMO, "pg_restore_verify": DRILLS}
+# A run of a playbook takes about as long as so many characters of other tests.
+PLAYBOOK_LENGTH = 5000
 
 
-def side_by_side(part: str, count: int) -> List[List[str]]:
-    """Return a part's test files in groups of about the same size."""
-    folder = ROOT / "tests" / part
-    if count == 1:
-        return [["tests/%s" % part]]
-    groups: List[List[str]] = [[] for _number in range(count)]
-    sizes = [0] * count
-    texts = {path: path.read_text() for path in folder.rglob("test_*.py")}
-    for path, text in sorted(texts.items(), key=lambda item: (-len(item[1]), str(item[0]))):
-        shared = [number for number, word in enumerate(ALONE) if word in text]
-        place = shared[0] % count if shared else sizes.index(min(sizes))
-        groups[place].append(str(path.relative_to(ROOT)))
-        sizes[place] += len(text)
-    return [sorted(group) for group in groups]
+def system_tasks() -> List[Task]:
+    """Return a task for each file of the system's tests, those that take long first."""
+    texts = {path: path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "system").rglob("test_*.py")}
+    lengths = {path: len(text) + PLAYBOOK_LENGTH * text.count("play(") for path, text in texts.items()}
+    tasks = []
+    for path in sorted(texts, key=lambda path: (-lengths[path], str(path))):
+        item = "system: %s" % path.name
+        uses = frozenset(thing for word, thing in USED_BY_FILES.items() if word in texts[path])
+        tasks.append(Task(item, tests(item, str(path.relative_to(ROOT))), uses))
+    return tasks or [Task("system", tests("system", "tests/system"))]
 
 
 def fresh(folder: pathlib.Path) -> pathlib.Path:
@@ -534,18 +598,32 @@ def scenarios() -> List[str]:
     return found
 
 
+# What a machine has once, by the scenario that uses it; one that isn't named uses the demo's stack.
+MATRIX_PORT = "port 18008"
+USED_BY_SCENARIOS = {
+    "disaster": frozenset([DEMO, MATRIX_PORT]),
+    "metrics": frozenset([DRILLS]),
+    "tenants": frozenset([MATRIX_PORT]),
+}
+
+
+def scenario_task(name: str) -> Task:
+    """Return the task that runs a scenario."""
+    return Task(name, lambda env, report: scenario(name, env, report), USED_BY_SCENARIOS.get(name, frozenset([DEMO])))
+
+
 def scenario(name: str, env: Dict[str, str], report: Report) -> None:
     """Run one scenario from creation to destruction: its phases and its verifier's tests count."""
     began = time.monotonic()
-    log = LOGS / ("scenario-%s.log" % name)
+    log = log_of("scenario: %s" % name)
     junit = fresh(OUTPUT / "junit" / ("scenario-%s" % name))
     # From here, roles, playbooks and modules are found by their full names, as from an installed collection.
     cwd = collections_root(env) / "ansible_collections" / NAMESPACE / NAME
     molecule_env = dict(env, BULKHEAD_JUNIT_DIR=str(junit))
     status = run(["molecule", "test", "-s", name], log, molecule_env, cwd)
-    if status in (124, 130):
+    if status == 124 or _stopping.is_set():
         # It was ended on the way; what it had created is still there.
-        _stopping_is_no_reason(lambda: run(["molecule", "destroy", "-s", name], log, molecule_env, cwd))
+        run(["molecule", "destroy", "-s", name], log, molecule_env, cwd, cleans_up=True)
     result = pytest_result(junit)
     if not result.passed and not result.problems:
         result.problems.append("%s: no test verifies it" % name)
@@ -573,30 +651,15 @@ def phase_outcomes(name: str, log: pathlib.Path) -> Dict[str, List[str]]:
     return phases
 
 
-def _stopping_is_no_reason(clean_up: Callable[[], object]) -> None:
-    """Run what must be run even though all else is being ended."""
-    stopping = _stopping.is_set()
-    _stopping.clear()
-    try:
-        clean_up()
-    finally:
-        if stopping:
-            _stopping.set()
-
-
 # --- all of it ------------------------------------------------------------------------------------------------------
 
-Part = Callable[[Dict[str, str], Report], None]
-
-# These touch neither the engine nor each other's files: they run side by side.
-TOGETHER: Dict[str, Part] = {"lint": lint, "sanity": sanity, "unit": pytest_part("unit")}
-# These want the engine for themselves. Most of a system test is waiting for a server.
-IN_TURN: Dict[str, Part] = {"build": build, "system": pytest_part("system", 2)}
+# Those of one task each. They begin first: whoever waits for them learns soon.
+SINGLE: Dict[str, Part] = {"lint": lint, "sanity": sanity, "unit": tests("unit", "tests/unit"), "build": build}
 
 
 def chosen(only: str) -> List[str]:
     """Return the parts that ``ONLY`` names, or all of them. Raises ValueError for a name that is none."""
-    known = [*TOGETHER, *IN_TURN, *scenarios()]
+    known = [*SINGLE, "system", *scenarios()]
     wanted = [name for name in re.split(r"[,\s]+", only) if name]
     unknown = [name for name in wanted if name not in known]
     if unknown:
@@ -604,28 +667,18 @@ def chosen(only: str) -> List[str]:
     return [name for name in known if not wanted or name in wanted]
 
 
-def guarded(name: str, part: Part, env: Dict[str, str], report: Report) -> None:
-    """Run a part; one that breaks has failed, and the others go on."""
-    began = time.monotonic()
-    try:
-        part(env, report)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told, and counts
-        report.add(name, Result(problems=["%s: %s: %s" % (name, type(error).__name__, error)]), began)
-
-
 def run_parts(names: Sequence[str], report: Report) -> None:
     """Run the parts with these names."""
-    env = environment()
-    together = [name for name in names if name in TOGETHER]
-    if together:
-        with ThreadPoolExecutor(len(together)) as pool:
-            for name in together:
-                pool.submit(guarded, name, TOGETHER[name], env, report)
-    for name in names:
-        if name in IN_TURN:
-            guarded(name, IN_TURN[name], env, report)
-        elif name not in TOGETHER:
-            guarded(name, lambda env, report, name=name: scenario(name, env, report), env, report)  # type: ignore[misc]
+    tasks = [Task(name, SINGLE[name]) for name in names if name in SINGLE]
+    # Before the files of tests: they take longer, and most of them can only run one after the other.
+    tasks += [scenario_task(name) for name in names if name not in SINGLE and name != "system"]
+    if "system" in names:
+        tasks += system_tasks()
+    # One more than can compute: much of a test is waiting for a server.
+    left = work_off(tasks, environment(), report, (os.cpu_count() or 1) + 1)
+    if left or _stopping.is_set():
+        problem = "interrupted; not begun: %s" % (", ".join(task.item for task in left) or "nothing")
+        report.add("all", Result(problems=[problem]), time.monotonic())
     if not scenarios() and not os.environ.get("ONLY"):
         report.add("scenarios", Result(problems=["molecule/ holds no scenario"]), time.monotonic())
 
@@ -655,8 +708,6 @@ def main() -> int:
         run_parts(names, report)
         if not report.passed and not report.failed:
             report.add("all", Result(problems=["nothing was run"]), began)
-        if _stopping.is_set():
-            report.add("all", Result(problems=["interrupted"]), began)
     print("in %.0f s; logs: %s" % (time.monotonic() - began, LOGS.relative_to(ROOT)))
     print("%d passed, %d failed" % (report.passed, report.failed))
     return 1 if report.failed else 0

@@ -13,9 +13,30 @@ import subprocess
 import sys
 from typing import Dict, List
 
-CONTAINERS = {"supabase-ai-db": "postgres", "localai-postgres-1": "postgres"}
+CONTAINERS = ("supabase-ai-db", "localai-postgres-1")
 # What the stack's own programs write all the time, and the demo's own logs.
 IGNORED = ("logs",)
+NAMES = "SELECT datname FROM pg_database WHERE datallowconn ORDER BY 1"
+ROLES = "SELECT rolname, rolcanlogin FROM pg_roles ORDER BY 1"
+ROWS = """\
+SELECT format('SELECT %L, count(*) FROM %I.%I', schemaname || '.' || relname, schemaname, relname)
+ FROM pg_stat_user_tables ORDER BY 1 \\gexec
+"""
+# One visit of a container for all of it: to enter it takes longer than most of what is asked there. Each answer ends
+# with a null character: the roles, and then for each database its name, its definition and its rows.
+VISIT = r"""
+ask() { psql -U postgres -XAtq "$@"; }
+names=$(ask -c "$1")
+ask -c "$2"
+printf '\000'
+printf '%s\n' "$names" | while IFS= read -r name; do
+  printf '%s\000' "$name"
+  pg_dump -U postgres --schema-only --create "$name" </dev/null
+  printf '\000'
+  printf '%s' "$3" | ask -d "$name"
+  printf '\000'
+done
+"""
 
 
 def output(argv: List[str]) -> str:
@@ -23,16 +44,17 @@ def output(argv: List[str]) -> str:
     return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def database(container: str, name: str) -> str:
-    """Return a hash of a database's schema, owners and grants, and of the number of rows of each table."""
-    dump = output(["docker", "exec", container, "pg_dump", "-U", "postgres", "--schema-only", "--create", name])
-    # A dump of a minor since CVE-2025-8714 has lines with a random word in them.
-    lines = [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
-    tables = "SELECT format('SELECT %L, count(*) FROM %I.%I', schemaname || '.' || relname, schemaname, relname)"
-    tables += " FROM pg_stat_user_tables ORDER BY 1 \\gexec"
-    psql = ["docker", "exec", "-i", container, "psql", "-U", "postgres", "-XAtq", "-d", name]
-    rows = subprocess.run(psql, check=True, stdout=subprocess.PIPE, input=tables, text=True).stdout
-    return hashlib.sha256("\n".join([*lines, rows]).encode("utf-8")).hexdigest()
+def cluster(container: str) -> Dict[str, str]:
+    """Return a cluster's roles, and for each database a hash of its schema, owners and grants, and its tables' rows."""
+    visit = output(["docker", "exec", container, "sh", "-euc", VISIT, "sh", NAMES, ROLES, ROWS])
+    roles, *said = visit.split("\0")[:-1]
+    found = {"roles of %s" % container: roles}
+    for name, dump, rows in zip(said[0::3], said[1::3], said[2::3]):
+        # A dump of a minor since CVE-2025-8714 has lines with a random word in them.
+        lines = [line for line in dump.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))]
+        text = "\n".join([*lines, rows])
+        found["database %s in %s" % (name, container)] = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return found
 
 
 def fingerprint(folder: pathlib.Path, identifiers: bool = True) -> Dict[str, str]:
@@ -54,11 +76,7 @@ def fingerprint(folder: pathlib.Path, identifiers: bool = True) -> Dict[str, str
         )
         found["container %s" % item["Name"].lstrip("/")] = hashlib.sha256(definition.encode("utf-8")).hexdigest()
     for container in CONTAINERS:
-        psql = ["docker", "exec", container, "psql", "-U", "postgres", "-XAtqc"]
-        names = output([*psql, "SELECT datname FROM pg_database WHERE datallowconn ORDER BY 1"]).splitlines()
-        for name in names:
-            found["database %s in %s" % (name, container)] = database(container, name)
-        found["roles of %s" % container] = output([*psql, "SELECT rolname, rolcanlogin FROM pg_roles ORDER BY 1"])
+        found.update(cluster(container))
     return found
 
 

@@ -198,6 +198,8 @@ class Project:
         described = {"state_dir": str(self.folder / "state"), "backup_root": str(self.folder / "backups")}
         host = {
             "ansible_connection": "local",
+            # One transfer less a task.
+            "ansible_pipelining": True,
             "ansible_python_interpreter": sys.executable,
             "bulkhead_platform": {**described, "clusters": {}, "databases": {}, **platform},
         }

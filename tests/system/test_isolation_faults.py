@@ -20,6 +20,14 @@ PASSWORD = "only-for-this-test"
 APP = {"database": "app_db", "owner": "app", "owner_password": PASSWORD}
 LEGACY = {"database": "postgres", "tables": "public.app_*"}
 ROWS = "SELECT count(*) FROM app_row"
+# In one visit of the container.
+CLEAN_UP = """
+SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_database WHERE datname LIKE 'app_%' \\gexec
+DROP TABLE IF EXISTS app_row;
+SELECT format(statement, rolname)
+  FROM pg_roles, unnest(ARRAY['DROP OWNED BY %I CASCADE', 'DROP ROLE %I']) WITH ORDINALITY AS step (statement, number)
+ WHERE rolname IN ('app', 'supabase') ORDER BY rolname, number \\gexec
+"""
 
 
 def docker(*arguments: str) -> None:
@@ -81,12 +89,7 @@ def test_a_disk_that_fills_up_loses_nothing(call: Any, small: Any, tmp_path: pat
 def server(servers: Any) -> Iterator[Any]:
     """Yield a server without what the test before left."""
     yield servers
-    for name in servers.sql("postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'app_%'").split():
-        servers.sql("postgres", f"DROP DATABASE {name} WITH (FORCE)")
-    servers.sql("postgres", "DROP TABLE IF EXISTS app_row")
-    for role in ("app", "supabase"):
-        if servers.sql("postgres", f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"):
-            servers.sql("postgres", f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}")
+    servers.script("postgres", CLEAN_UP)
 
 
 def test_a_server_that_is_killed_in_mid_migration(

@@ -56,7 +56,7 @@ def numbers(path: str) -> dict[str, float]:
 
 def test_sessions_and_locks_of_each_database(write: Any, server: Any) -> None:
     address, password = server.address(), server.password
-    opened = [psycopg2.connect(host=address, user="postgres", password=password, dbname="shop") for _ in range(3)]
+    opened = [psycopg2.connect(host=address, user="postgres", password=password, dbname="shop") for _number in range(3)]
     holder, waiter, idle = opened
     idle.autocommit = True
     try:

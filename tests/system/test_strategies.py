@@ -34,6 +34,15 @@ GRANT SELECT ("Key") ON archon_setting TO readers; GRANT UPDATE (mood) ON archon
 CREATE TABLE other_thing (id int);
 INSERT INTO archon_setting ("Key", mood) SELECT 'key ' || n, 'good' FROM generate_series(1, 20) n;
 """
+# In one visit of the container.
+CLEAN_UP = """
+DROP SCHEMA IF EXISTS archon CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+SELECT format(statement, rolname)
+  FROM pg_roles, unnest(ARRAY['REVOKE ALL ON DATABASE postgres FROM %I', 'DROP OWNED BY %I', 'DROP ROLE %I'])
+    WITH ORDINALITY AS step (statement, number)
+ WHERE rolname IN ('neighbour', 'readers', 'reporter', 'service_role', 'api', 'archon') ORDER BY rolname, number \\gexec
+"""
 LEGACY = {"database": "postgres", "tables": "public.archon_*"}
 OPTIONS = {"database": "postgres", "owner": "archon", "owner_password": "only-for-this-test", "legacy": LEGACY}
 
@@ -43,12 +52,7 @@ def cluster(servers: Any) -> Iterator[Any]:
     """Yield a server with a service's tables beside another's."""
     servers.sql("postgres", SETUP)
     yield servers
-    servers.sql("postgres", "DROP SCHEMA IF EXISTS archon CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    servers.sql("postgres", "GRANT USAGE ON SCHEMA public TO PUBLIC")
-    for role in ("neighbour", "readers", "reporter", "service_role", "api", "archon"):
-        if servers.sql("postgres", f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"):
-            servers.sql("postgres", f"REVOKE ALL ON DATABASE postgres FROM {role}; DROP OWNED BY {role}")
-            servers.sql("postgres", f"DROP ROLE {role}")
+    servers.script("postgres", CLEAN_UP)
 
 
 def definition(cluster: Any) -> str:
@@ -142,6 +146,7 @@ def test_playbooks_isolate_it_and_take_it_back(
     database = {"cluster": "main", "name": "postgres", "strategy": "prefix", "owner": "archon", "legacy": LEGACY}
     host = {
         "ansible_connection": "local",
+        "ansible_pipelining": True,
         "ansible_python_interpreter": sys.executable,
         "bulkhead_platform": {
             "state_dir": str(tmp_path / "state"),

@@ -17,7 +17,8 @@ def test_all_eleven_tables_belong_to_the_owner(sql):
         ("migrations", "SELECT count(*) FROM archon_migrations", "11"),
         ("journal", "SELECT count(*) FROM bulkhead.migration WHERE name = 'complete_setup.sql'", "1"),
         ("extensions", "SELECT count(*) FROM pg_extension WHERE extname IN ('vector', 'pg_trgm', 'pgcrypto')", "3"),
-        ("prelude", "SELECT count(*) FROM pg_proc WHERE pronamespace = 'auth'::regnamespace", "2"),
+        ("prelude", "SELECT count(*) FROM pg_proc WHERE pronamespace = 'auth'::regnamespace", "3"),
+        ("watch", "SELECT count(*) FROM pg_event_trigger WHERE evtenabled <> 'D'", "2"),
     ],
 )
 def test_what_the_migration_left(sql, what, statement, expected):

@@ -35,13 +35,13 @@ def answers(name):
 
 def play(playbook, *arguments):
     """Run a playbook of the collection with the description of the one that is repointed."""
-    argv = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "bulkhead.stack." + playbook]
-    argv += ["-i", "localhost,", "-c", "local", "-e", "ansible_python_interpreter=" + sys.executable]
-    argv += ["-e", "@%s" % (SCENARIO / "vars" / "repoint.yml"), *arguments]
     inventory = EPHEMERAL / "repoint-hosts.yml"
     inventory.write_text("bulkhead: {hosts: {localhost: {ansible_connection: local}}}\n")
-    argv[argv.index("localhost,")] = str(inventory)
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=ALLOWED_S * 5)
+    argv = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "bulkhead.stack." + playbook]
+    argv += ["-i", str(inventory), "-e", "ansible_python_interpreter=" + sys.executable]
+    argv += ["-e", "@%s" % (SCENARIO / "vars" / "repoint.yml"), *arguments]
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    done = subprocess.run(argv, check=False, timeout=ALLOWED_S * 5, **both)
     return done.returncode, done.stdout
 
 
