@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 ARCHON_TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE 'archon%'"
-ALLOWED_S = 120
+ALLOWED_S = 240
 
 
 def wait_for(what: str, condition: Callable[[], Any]) -> None:

@@ -36,8 +36,8 @@ def docker(*arguments: str) -> None:
 
 
 def wait_for(what: str, condition: Callable[[], Any]) -> None:
-    """Wait for a condition, never for a time."""
-    deadline = time.monotonic() + 60
+    """Wait for a condition, never for a time; a playbook has to come to it, on a machine where others run too."""
+    deadline = time.monotonic() + 240
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         time.sleep(0.02)
