@@ -5,24 +5,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import time
-from typing import Any, Dict, List, Mapping, Optional, Sequence
-
-from ansible import constants as C
-from ansible.plugins.callback.default import CallbackModule as Default
-
-from ansible_collections.bulkhead.stack.plugins.plugin_utils.phases import (
-    Phase,
-    kept_changes,
-    line,
-    message_lines,
-    printable,
-    table,
-    things_changed,
-)
-
 DOCUMENTATION = r"""
 name: summary
 type: stdout
@@ -70,6 +52,24 @@ EXAMPLES = r"""
 #   [defaults]
 #   stdout_callback = bulkhead.stack.summary
 """
+
+import shutil
+import sys
+import time
+from typing import Any, Dict, List, Mapping, Optional, Sequence
+
+from ansible import constants as C
+from ansible.plugins.callback.default import CallbackModule as Default
+
+from ansible_collections.bulkhead.stack.plugins.plugin_utils.phases import (
+    Phase,
+    kept_changes,
+    line,
+    message_lines,
+    printable,
+    table,
+    things_changed,
+)
 
 _DEBUG = ("debug", "ansible.builtin.debug", "ansible.legacy.debug")
 # Lines of tasks that the default callback leaves out by these, and we always do.

@@ -78,7 +78,7 @@ def _plan_document(document: Document, texts: Mapping[str, str], outcome: Outcom
     for name in document.blocks:
         text = _plan_block(document, name, texts, text, outcome)
     if text is not before:
-        outcome.files[document.path] = text.bytes()
+        outcome.files[document.path] = text.content()
         outcome.stale.append(document.path)
 
 
@@ -96,7 +96,7 @@ def _plan_block(document: Document, name: str, texts: Mapping[str, str], text: T
             )
     else:
         after = without_block(text, name)
-    if after.bytes() == text.bytes():
+    if after.content() == text.content():
         return text
     what = "%s: block %s" % (document.path, name)
     outcome.plan.add(Change(what, body_of(text, name), body_of(after, name)))

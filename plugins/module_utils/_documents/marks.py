@@ -72,8 +72,8 @@ class Text:
     # The line of a code block that never ends, from 0.
     open_fence: Optional[int]
 
-    def bytes(self) -> bytes:
-        """Return the file's content."""
+    def content(self) -> bytes:
+        """Return what the file holds."""
         return self.bom + b"".join(self.lines)
 
 

@@ -41,12 +41,12 @@ FILES = st.builds(
 
 def put(content: bytes, body: str = BODY, style: str = "markdown", name: str = "architecture") -> bytes:
     """Return a file with a block in it."""
-    return with_block(read_text("README.md", content, style), name, body).bytes()
+    return with_block(read_text("README.md", content, style), name, body).content()
 
 
 def take(content: bytes, style: str = "markdown", name: str = "architecture") -> bytes:
     """Return a file without the block."""
-    return without_block(read_text("README.md", content, style), name).bytes()
+    return without_block(read_text("README.md", content, style), name).content()
 
 
 @given(FILES, st.sampled_from(STYLES))

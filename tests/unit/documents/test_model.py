@@ -59,10 +59,10 @@ CLUSTER = {
 CONTAINERS = {"db": container(published=["5433:5432"]), "archon-server": container(networks=["b"]), "other": None}
 
 
-def model(description: Any = DESCRIPTION, cluster: Any = CLUSTER, containers: Any = CONTAINERS) -> Dict[str, Any]:
+def model(description: Any = None, cluster: Any = None, containers: Any = None) -> Dict[str, Any]:
     """Return the blocks' views."""
-    wanted = project_documents(validate(copy.deepcopy(description), PROFILES), PROFILES)
-    return documentation(wanted, [cluster], containers, "here", "/inv")
+    wanted = project_documents(validate(copy.deepcopy(description or DESCRIPTION), PROFILES), PROFILES)
+    return documentation(wanted, [cluster or CLUSTER], containers or CONTAINERS, "here", "/inv")
 
 
 def test_there_is_a_view_of_each_block() -> None:
