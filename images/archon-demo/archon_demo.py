@@ -1,7 +1,6 @@
 """The demo's stand-in for Archon: its four services, as small as they can be and still fail as the real ones do.
 
     archon_demo.py server | mcp | agents | ui     serve it
-    archon_demo.py healthcheck                    ask the service in this container for its health
 
 It keeps nothing: every answer about settings is read at that moment through the REST gateway at $SUPABASE_URL, with
 the key $SUPABASE_SERVICE_KEY, so that what a scenario changes shows in the next answer.
@@ -141,35 +140,11 @@ def announce_settings() -> None:
         return
 
 
-def healthcheck() -> int:
-    service = os.environ.get("ARCHON_SERVICE", "server")
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{PORTS[service]}/health", timeout=8) as response:
-            print(response.read().decode())
-            return 0
-    except urllib.error.HTTPError as error:
-        # The engine keeps this text: `docker inspect` then shows why the container is unhealthy.
-        print(error.read().decode(errors="replace"))
-    except OSError as error:
-        print(error)
-    return 1
-
-
-def service_of_pid_1() -> str:
-    """The argument that the container was started with, for a health check that is started beside it."""
-    with open("/proc/1/cmdline", "rb") as stream:
-        words = stream.read().decode().split("\0")
-    return next((word for word in words if word in PORTS), "server")
-
-
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
 
 def main(arguments: list[str]) -> int:
-    if arguments == ["healthcheck"]:
-        os.environ.setdefault("ARCHON_SERVICE", service_of_pid_1())
-        return healthcheck()
     if len(arguments) != 1 or arguments[0] not in PORTS:
         print(__doc__, file=sys.stderr)
         return 2
