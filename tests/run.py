@@ -54,8 +54,8 @@ GET_PIP_VERSIONS = ("24_2", "25_2")
 
 # What a scenario's log must show; the others of its sequence are counted where they ran.
 REQUIRED_PHASES = ("syntax", "check", "converge", "idempotence", "verify")
-# Every restore restores: a second one that does nothing would be wrong. What "postgrest" runs is checked and run twice by
-# "site"; what is its own, an instance that is repointed, is run twice by its tests.
+# Every restore restores: a second one that does nothing would be wrong. What "postgrest" runs is checked and run twice
+# by "site"; what is its own, an instance that is repointed, is run twice by its tests.
 LEFT_OUT = {"disaster": ("idempotence",), "postgrest": ("check", "idempotence")}
 PHASE = re.compile(r"^\w+\s+\[(?P<scenario>[\w.-]+) > (?P<phase>\w+)\] Executed: (?P<outcome>\w+)")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
