@@ -177,7 +177,6 @@ changes:
 
 import os
 import time
-from datetime import datetime, timezone
 from typing import Any, Dict, List, Optional, Union
 
 from ansible.module_utils.basic import AnsibleModule
@@ -194,6 +193,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import
     StateError,
     VerificationError,
 )
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.inspection import started_at
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.plan import Change, Plan
 from ansible_collections.bulkhead.stack.plugins.module_utils._journal.journal import gateway_entry
 from ansible_collections.bulkhead.stack.plugins.module_utils._postgrest import (
@@ -320,12 +320,8 @@ class AtItsStart:
 
     def is_behind(self, changed_at: float) -> bool:
         """Return whether it started before a file changed."""
-        started = str(self.engine.require_running(self.container)["State"].get("StartedAt") or "")
-        try:
-            moment = datetime.strptime(started[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
-        except ValueError:
-            return False
-        return moment.timestamp() + 1 < changed_at <= time.time()
+        began = started_at(self.engine.require_running(self.container))
+        return began is not None and int(began) + 1 < changed_at <= time.time()
 
     def take_up(self) -> str:
         """Start it again, and wait until it is well; return what went wrong."""

@@ -15,6 +15,7 @@ from .._compose.outcome import Edited
 from .._compose.placement import EnvironmentState, service_env_paths
 from .._compose.resolved import Wanted
 from .._core.errors import ConflictError, InputError
+from .._core.inspection import environment_of
 from .._core.plan import Change, Plan
 from .._journal.journal import containers_entry
 from .compose_cli import OFF, ComposeCli
@@ -269,7 +270,7 @@ class ComposeContext:
         pending = []
         for service, containers in self._live(services).items():
             for item in containers:
-                held = dict(text.partition("=")[::2] for text in item["Config"].get("Env") or [])
+                held = environment_of(item)
                 if any(held.get(name) != value for name, value in wanted.items()):
                     pending.append(service)
                     break

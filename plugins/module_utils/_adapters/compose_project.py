@@ -10,16 +10,17 @@ from .._compose.document import Document
 from .._compose.dotenv import read_dotenv
 from .._compose.model import included_files
 from .._core.errors import InputError, OutsideError
+from .._core.inspection import (
+    LABEL_DIRECTORY,
+    LABEL_ENV_FILES,
+    LABEL_FILES,
+    LABEL_ONE_OFF,
+    LABEL_PROJECT,
+    LABEL_SERVICE,
+)
 from .compose_cli import Project
 from .docker import Docker
 from .files import read_bytes_or_none
-
-LABEL_PROJECT = "com.docker.compose.project"
-LABEL_DIRECTORY = "com.docker.compose.project.working_dir"
-LABEL_FILES = "com.docker.compose.project.config_files"
-LABEL_ENV_FILES = "com.docker.compose.project.environment_file"
-LABEL_SERVICE = "com.docker.compose.service"
-LABEL_ONE_OFF = "com.docker.compose.oneoff"
 
 # What Compose looks for, in its order (compose-go, cli/options.go).
 DEFAULT_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")

@@ -447,22 +447,6 @@ class Docker:
                 with contextlib.suppress(docker.errors.APIError, requests.exceptions.RequestException):
                     self._api.remove_container(item["id"], force=True, v=True)
 
-    def read_file(self, container: str, path: str) -> bytes:
-        """Return one file of a container, running or not."""
-        archive = io.BytesIO()
-        try:
-            for chunk in self._api.get_archive(container, path)[0]:
-                archive.write(chunk)
-        except (docker.errors.APIError, requests.exceptions.RequestException) as error:
-            raise OutsideError("%s of container %s can't be read: %s." % (path, container, error)) from error
-        archive.seek(0)
-        with tarfile.open(fileobj=archive) as tar:
-            member = tar.next()
-            content = tar.extractfile(member) if member is not None else None
-            if content is None:
-                raise OutsideError("%s of container %s is no file." % (path, container))
-            return content.read()
-
     def archive(self, container: str, path: str) -> Iterator[bytes]:
         """Yield a folder of a container, running or not, as a tar archive, piece by piece."""
         try:

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .._core.errors import ConflictError, OutsideError
+from .._core.inspection import LABEL_PROJECT, LABEL_SERVICE
 from .._core.replace import without_edit
 from .._core.sql import Sql, name_with, quoted_name
 from .._isolation.read import qualified
@@ -118,7 +119,7 @@ class HostHands:
             engine = Docker(self._docker_host)
             removed: List[str] = []
             for service in entry["services"]:
-                labels = ["com.docker.compose.project=" + entry["project"], "com.docker.compose.service=" + service]
+                labels = ["%s=%s" % (LABEL_PROJECT, entry["project"]), "%s=%s" % (LABEL_SERVICE, service)]
                 removed += engine.remove_containers(labels)
             engine.close()
             return "%s removed again" % (", ".join(removed) or names)

@@ -3,7 +3,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What an audit takes from outside: files that are only read, and every container at once."""
 
-import calendar
 import os
 import stat
 import time
@@ -11,6 +10,7 @@ from typing import Any, Dict, Mapping, Optional, Sequence
 
 from .._audit.host import read_container
 from .._core.errors import OutsideError
+from .._core.inspection import started_at
 from .docker import Docker
 from .files import read_bytes_or_none
 
@@ -49,7 +49,7 @@ def read_containers(docker_host: Optional[str], named: Sequence[str]) -> Dict[st
             if item["state"] in ("running", "restarting", "paused") or set(names) & set(named):
                 inspection = engine.inspect_or_none(item["id"])
                 if inspection is not None:
-                    row = read_container(inspection, _up_s(inspection["State"]))
+                    row = read_container(inspection, _up_s(inspection))
                     found[row["name"]] = row
         for name in named:
             found.setdefault(name, None)
@@ -58,11 +58,6 @@ def read_containers(docker_host: Optional[str], named: Sequence[str]) -> Dict[st
         engine.close()
 
 
-def _up_s(state: Mapping[str, Any]) -> Optional[int]:
-    started = str(state.get("StartedAt") or "")[:19]
-    if not state.get("Running") or not started:
-        return None
-    try:
-        return max(0, int(time.time() - calendar.timegm(time.strptime(started, "%Y-%m-%dT%H:%M:%S"))))
-    except ValueError:
-        return None
+def _up_s(inspection: Mapping[str, Any]) -> Optional[int]:
+    began = started_at(inspection) if inspection["State"].get("Running") else None
+    return None if began is None else max(0, int(time.time() - int(began)))

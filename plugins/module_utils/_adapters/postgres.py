@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from .._core.errors import InputError, OutsideError, StateError
+from .._core.inspection import environment_of
 from .._core.sql import Secret, Sql
 from . import locks
 from .docker import Docker, ExecResult
@@ -79,7 +80,7 @@ def resolve_endpoint(options: Dict[str, Any], engine: Optional[Docker]) -> Endpo
     if engine is None:
         raise InputError("Container %s is named, but no engine was given." % container)
     found = engine.require_running(container)
-    environment = dict(item.partition("=")[::2] for item in found["Config"].get("Env") or [])
+    environment = environment_of(found)
     user = user or environment.get("POSTGRES_USER") or "postgres"
     if not password:
         password = environment.get("POSTGRES_PASSWORD") or ""

@@ -3,15 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """An instance's settings where they live: looked at, planned, written, and taken up by what runs."""
 
-import calendar
 import os
-import time
 import uuid
 from contextlib import ExitStack
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from .._compose.resolved import Wanted, service_paths
 from .._core.errors import BulkheadError, InputError, StateError
+from .._core.inspection import environment_of, started_at
 from .._core.plan import Change, Plan
 from .._core.sql import Secret
 from .._journal.journal import gateway_entry, sql_entry
@@ -325,17 +324,7 @@ def is_stale(sight: Sight, edit: Edit, check_mode: bool) -> bool:
     if check_mode and any(change.what == sight.conf.path for change in edit.edited):
         return True
     changed_at = os.stat(sight.conf.path).st_mtime
-    return any(changed_at > started_at(inspection) for inspection in sight.inspections)
-
-
-def started_at(inspection: Mapping[str, Any]) -> float:
-    """Return when a container was started, in seconds since 1970."""
-    text = str(inspection["State"].get("StartedAt") or "").rstrip("Z")
-    whole, _dot, fraction = text.partition(".")
-    try:
-        return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float("0." + (fraction or "0"))
-    except ValueError:
-        return 0.0
+    return any(changed_at > (started_at(inspection) or 0.0) for inspection in sight.inspections)
 
 
 def is_pending(sight: Sight, edit: Edit, engine: Optional[Docker], check_mode: bool) -> bool:
@@ -346,8 +335,7 @@ def is_pending(sight: Sight, edit: Edit, engine: Optional[Docker], check_mode: b
     if engine is not None and held.intersection(absent):
         # What its image says is there whatever the files say.
         for item in sight.inspections:
-            image = (engine.image_or_none(item["Image"]) or {}).get("Config") or {}
-            given = dict(text.partition("=")[::2] for text in image.get("Env") or [])
+            given = environment_of(engine.image_or_none(item["Image"]) or {})
             absent = [name for name in absent if name not in given]
     return (
         instance.is_pending(edit.planned.environment, environments, absent)

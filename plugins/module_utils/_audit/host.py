@@ -12,6 +12,7 @@ from .._compose.environment import KEY, env_files_of, variables_in
 from .._compose.model import Model
 from .._compose.placement import is_secret
 from .._core.errors import BulkheadError
+from .._core.inspection import addresses_of
 
 Row = Dict[str, Any]
 # Names that speak of secrets and hold none, and values that can't be one.
@@ -39,8 +40,6 @@ def read_container(inspection: Mapping[str, Any], up_s: Optional[int]) -> Row:
         up_s: for how long it has been running, or None where it isn't.
     """
     state, config = inspection["State"], inspection.get("Config") or {}
-    networks = (inspection.get("NetworkSettings") or {}).get("Networks") or {}
-    addresses = [network.get(key) for network in networks.values() for key in ("IPAddress", "GlobalIPv6Address")]
     return {
         "name": str(inspection.get("Name", "")).lstrip("/"),
         "state": state.get("Status"),
@@ -49,7 +48,7 @@ def read_container(inspection: Mapping[str, Any], up_s: Optional[int]) -> Row:
         "restarts": int(inspection.get("RestartCount") or 0),
         "up_s": up_s,
         "image": config.get("Image"),
-        "addresses": [address for address in addresses if address],
+        "addresses": addresses_of(inspection),
         "published": _published(inspection),
     }
 

@@ -9,6 +9,7 @@ network namespace; where it doesn't stay up, one with the same networks, DNS and
 
 from typing import Any, Dict, List, Mapping, Optional, Protocol, Sequence, Tuple
 
+from .._core.inspection import environment_of
 from .reachability_model import HOST_NAMES, Question, Surroundings, defined_address, network_mode, service_of
 from .reachability_programs import Facts, programs, read_facts
 from .reachability_verdict import judge
@@ -117,7 +118,7 @@ def ask(
 def _description(question: Question, inspection: Mapping[str, Any]) -> Dict[str, Any]:
     state = inspection["State"]
     networks = (inspection.get("NetworkSettings") or {}).get("Networks") or {}
-    environment = dict(item.partition("=")[::2] for item in inspection["Config"].get("Env") or [])
+    environment = environment_of(inspection)
     return {
         "service": service_of(inspection),
         "addresses": [network["IPAddress"] for network in networks.values() if network.get("IPAddress")],

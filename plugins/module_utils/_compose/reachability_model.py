@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 from typing import Any, List, Mapping, Optional, Protocol, Sequence
 
+from .._core.inspection import LABEL_SERVICE
 from .extra_hosts import split_entry
 from .reachability_host import Engine, Publisher
 
@@ -48,7 +49,7 @@ class Question:
 
 def service_of(inspection: Mapping[str, Any]) -> Optional[str]:
     """Return the Compose service that a container belongs to."""
-    return labels_of(inspection).get("com.docker.compose.service")
+    return labels_of(inspection).get(LABEL_SERVICE)
 
 
 def defined_address(host: str, inspection: Mapping[str, Any]) -> Optional[str]:

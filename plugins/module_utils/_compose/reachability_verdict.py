@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from .._core.errors import BulkheadError
+from .._core.inspection import LABEL_DIRECTORY, LABEL_FILES
 from .document import Document
 from .extra_hosts import hosts_of
 from .model import Model
@@ -110,7 +111,7 @@ class _Case:
         """Return how the container is made anew: what an entry needs, because a restart keeps the old definition."""
         if not self._service:
             return "make the container anew (docker run --add-host)"
-        folder = labels_of(self._inspection).get("com.docker.compose.project.working_dir")
+        folder = labels_of(self._inspection).get(LABEL_DIRECTORY)
         return "docker compose up -d %s%s" % (self._service, " (in %s)" % folder if folder else "")
 
     # --- layers
@@ -349,7 +350,7 @@ class _Case:
 
     def _file_with_entry(self) -> str:
         """Return the compose file that has the entry which the container lacks; an empty text where none has."""
-        paths = labels_of(self._inspection).get("com.docker.compose.project.config_files") or ""
+        paths = labels_of(self._inspection).get(LABEL_FILES) or ""
         for path in paths.split(","):
             content = self._surroundings.compose_file(path) if path and self._service else None
             try:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import unquote, urlsplit
 
+from .._core.inspection import LABEL_DIRECTORY, LABEL_FILES, LABEL_PROJECT, LABEL_SERVICE, environment_of
+
 POSTGRES, POSTGREST, SERVICE = "postgres", "postgrest", "service"
 
 _SERVER_PORT = "5432/tcp"
 _SERVER_IMAGES = ("postgres", "pgvector", "postgis", "timescale")
-# What Compose writes on each container that it makes (its specification of labels).
-_LABEL = "com.docker.compose."
 _SCHEMES = ("postgres", "postgresql", "postgresql+asyncpg", "postgresql+psycopg2", "postgresql+psycopg")
 # How a container calls the machine that it runs on.
 HOST_NAMES = ("host.docker.internal", "gateway.docker.internal", "host-gateway", "172.17.0.1")
@@ -54,14 +54,14 @@ def read_container(inspection: Mapping[str, Any], profiles: Mapping[str, Any]) -
     """Return what ``docker inspect`` says of a container."""
     config = inspection["Config"]
     image = str(config.get("Image") or "")
-    environment = dict(text.partition("=")[::2] for text in config.get("Env") or [])
+    environment = environment_of(inspection)
     labels = config.get("Labels") or {}
     networks = (inspection["NetworkSettings"].get("Networks") or {}).values()
     name = str(inspection["Name"]).lstrip("/")
     names = {name, *(alias for network in networks for alias in network.get("Aliases") or [])}
-    service = labels.get(_LABEL + "service", "")
-    files = labels.get(_LABEL + "project.config_files", "")
-    folder = labels.get(_LABEL + "project.working_dir", "")
+    service = labels.get(LABEL_SERVICE, "")
+    files = labels.get(LABEL_FILES, "")
+    folder = labels.get(LABEL_DIRECTORY, "")
     bindings = (inspection["NetworkSettings"].get("Ports") or {}).get(_SERVER_PORT) or []
     return Seen(
         name,
@@ -71,7 +71,7 @@ def read_container(inspection: Mapping[str, Any], profiles: Mapping[str, Any]) -
         tuple(sorted(names | ({service} if service else set()))),
         tuple(network["IPAddress"] for network in networks if network.get("IPAddress")),
         tuple(sorted({int(binding["HostPort"]) for binding in bindings})),
-        labels.get(_LABEL + "project", ""),
+        labels.get(LABEL_PROJECT, ""),
         service,
         tuple(_absolute(path, folder) for path in files.split(",") if path),
         _profile(image, profiles),

@@ -5,6 +5,8 @@
 
 from typing import Any, Dict, List, Mapping, Optional
 
+from .._core.inspection import LABEL_PROJECT, LABEL_SERVICE
+
 
 def read_definition(inspection: Mapping[str, Any], image: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
     """Return what documents tell of a container: nothing that changes while its definition doesn't.
@@ -18,8 +20,8 @@ def read_definition(inspection: Mapping[str, Any], image: Optional[Mapping[str, 
     inherited = set(((image or {}).get("Config") or {}).get("Env") or [])
     return {
         "image": config.get("Image", ""),
-        "service": labels.get("com.docker.compose.service", ""),
-        "project": labels.get("com.docker.compose.project", ""),
+        "service": labels.get(LABEL_SERVICE, ""),
+        "project": labels.get(LABEL_PROJECT, ""),
         "networks": sorted((inspection.get("NetworkSettings") or {}).get("Networks") or {}),
         "network_mode": host.get("NetworkMode", ""),
         "published": _published(host.get("PortBindings") or {}),

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-from .._core.errors import ConflictError, InputError, StateError
+from .._core.errors import ConflictError, InputError
 
 WORD, OPEN, CLOSE, END, COMMENT = "word", "{", "}", ";", "comment"
 
@@ -470,12 +470,6 @@ def _rewritten(
     # The whole site is copied: only the location's own path tells the two apart.
     path = original.words[-1]
     return body[: path.start - original.start] + route + like + body[path.end - original.start :]
-
-
-def require_route(data: bytes, route: str) -> None:
-    """Raise StateError where a configuration has no block of a route."""
-    if not regions(data.decode("latin-1"), route):
-        raise StateError("The configuration has no route %s." % route)
 
 
 def without_tokens(text: str) -> str:

@@ -17,6 +17,7 @@ from .._compose.override import plan_override_environment
 from .._compose.placement import is_secret as is_secret_variable
 from .._compose.service import add_service, remove_service
 from .._core.errors import ConflictError, InputError, StateError
+from .._core.inspection import variables_of
 from .._core.text import nearest
 from . import uri
 from .settings import PREFIX, Setting, find, unknown_variables
@@ -458,7 +459,7 @@ def is_pending(
     if not container_environments:
         return True
     for entries in container_environments:
-        held = dict(text.partition("=")[::2] for text in entries)
+        held = variables_of(entries)
         if any(not agrees(written, held.get(name)) for name, written in environment.items() if name.startswith(PREFIX)):
             return True
         if any(name in held for name in absent):

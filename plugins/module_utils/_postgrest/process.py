@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 from urllib.parse import unquote, urlsplit
 
+from .._core.inspection import addresses_of, environment_of
 from . import uri
 from .gateway import for_display
 from .settings import PREFIX, find
@@ -48,17 +49,14 @@ class Process:
     def of(cls, inspection: Mapping[str, Any]) -> "Process":
         """Return what ``docker inspect`` says."""
         state = inspection["State"]
-        addresses: List[str] = []
-        for network in (inspection["NetworkSettings"].get("Networks") or {}).values():
-            addresses += [network[name] for name in ("IPAddress", "GlobalIPv6Address") if network.get(name)]
         return cls(
             str(inspection.get("Name", "")).lstrip("/"),
             str(state.get("Status")),
             int(state.get("ExitCode") or 0),
             int(inspection.get("RestartCount") or 0),
             str(state.get("FinishedAt") or "")[:19],
-            tuple(addresses),
-            dict(item.partition("=")[::2] for item in inspection["Config"].get("Env") or []),
+            tuple(addresses_of(inspection)),
+            environment_of(inspection),
         )
 
     @property

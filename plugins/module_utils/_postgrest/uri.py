@@ -283,20 +283,6 @@ def user_of(text: str) -> Optional[str]:
     return _unquoted(found.group(1)) if found else None
 
 
-def change_database(text: str, database: str, where: str = "db-uri") -> str:
-    """Return a value of ``db-uri`` that differs in nothing but its database.
-
-    Arguments:
-        text: the value as it stands in a compose file.
-        database: the database's name, not encoded; a single ``${…}`` is written as it is.
-        where: what messages call the value.
-
-    Raises:
-        InputError: the value has a form in which that can't be done; the message has no secret.
-    """
-    return change_parts(text, database=database, where=where)
-
-
 def change_parts(
     text: str,
     database: Optional[str] = None,

@@ -14,6 +14,7 @@ from .._compose.model import Model
 from .._compose.placement import EnvironmentState, service_env_paths
 from .._compose.volumes import mounts_of, volume_name
 from .._core.errors import BulkheadError, InputError
+from .._core.inspection import environment_of
 
 FOUND = "found"
 MISSING = "missing"
@@ -186,7 +187,7 @@ def _find_variable(need: Mapping[str, Any], projects: Projects, sources: Sources
     running = _Search()
     for service, project in projects:
         for item in containers_of(service, project, sources):
-            held = dict(text.partition("=")[::2] for text in (item.get("Config") or {}).get("Env") or [])
+            held = environment_of(item)
             running.see("container %s" % str(item.get("Name", "")).lstrip("/"), bool(held.get(name)))
     if search.where:
         return search, FOUND

@@ -11,6 +11,7 @@ from .._compose.environment import read_environment, reference_of
 from .._compose.model import Model
 from .._compose.placement import service_env_paths
 from .._core.errors import InputError
+from .._core.inspection import environment_of
 from .needs import Project, Projects, Sources, containers_of, default_of
 
 
@@ -36,7 +37,7 @@ def value_of(need: Mapping[str, Any], projects: Projects, sources: Sources) -> T
     written: List[Value] = []
     for service, project in projects:
         for item in containers_of(service, project, sources):
-            held = dict(text.partition("=")[::2] for text in (item.get("Config") or {}).get("Env") or [])
+            held = environment_of(item)
             if held.get(name):
                 running.append(Value(held[name], "container %s" % str(item.get("Name", "")).lstrip("/")))
         value = _written(name, service["service"], project) if project is not None else None

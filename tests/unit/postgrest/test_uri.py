@@ -46,12 +46,12 @@ SUPABASE = "postgres://authenticator:${POSTGRES_PASSWORD}@${POSTGRES_HOST}:${POS
 def test_only_the_database_changes(before, after):
     if after is None:
         with pytest.raises(InputError):
-            uri.change_database(before, "archon_db")
+            uri.change_parts(before, "archon_db")
         return
-    changed = uri.change_database(before, "archon_db")
+    changed = uri.change_parts(before, "archon_db")
     assert changed == after
     assert uri.database_of(changed) == "archon_db"
-    assert uri.change_database(changed, "archon_db") == changed
+    assert uri.change_parts(changed, "archon_db") == changed
 
 
 @pytest.mark.parametrize(
@@ -71,15 +71,15 @@ def test_only_the_database_changes(before, after):
     ],
 )
 def test_the_new_name_is_written_as_the_form_wants_it(before, database, after):
-    changed = uri.change_database(before, database)
+    changed = uri.change_parts(before, database)
     assert changed == after
     assert uri.database_of(changed) == database
-    assert uri.change_database(changed, database) == changed
+    assert uri.change_parts(changed, database) == changed
 
 
 @pytest.mark.parametrize("written", ["postgres://a@db/my%20db", "postgres://a@db/m%79%20db", "dbname='my db'"])
 def test_a_name_that_is_right_stays_as_it_is_written(written):
-    assert uri.change_database(written, "my db") == written
+    assert uri.change_parts(written, "my db") == written
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_name_that_is_right_stays_as_it_is_written(written):
 )
 def test_what_can_not_be_changed_is_refused_with_its_cause(text, says):
     with pytest.raises(InputError) as refused:
-        uri.change_database(text, "archon_db", "PGRST_DB_URI of service rest")
+        uri.change_parts(text, "archon_db", where="PGRST_DB_URI of service rest")
     assert says in refused.value.message
     assert "PGRST_DB_URI of service rest" in refused.value.message
     assert refused.value.remedy
@@ -133,14 +133,14 @@ def test_what_can_not_be_changed_is_refused_with_its_cause(text, says):
 )
 def test_no_message_holds_a_secret(text):
     with pytest.raises(InputError) as refused:
-        uri.change_database(text, "archon_db")
+        uri.change_parts(text, "archon_db")
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("database", ["", "a\nb", "a\0b"])
 def test_what_is_no_name_is_refused(database):
     with pytest.raises(InputError):
-        uri.change_database("postgres://a@db/postgres", database)
+        uri.change_parts("postgres://a@db/postgres", database)
 
 
 @pytest.mark.parametrize(
