@@ -549,6 +549,25 @@ def test_a_locked_table_is_a_timeout_and_no_hang(modules: Modules, server: Serve
     assert not server.sessions()
 
 
+def test_nobody_waits_for_a_view_that_was_looked_at(modules: Modules, server: Server) -> None:
+    server.sql("CREATE DATABASE views")
+    server.sql("CREATE TABLE held (a int); CREATE MATERIALIZED VIEW seen AS SELECT 1 AS a", "views")
+    holder = server.connect("views")
+    try:
+        holder.autocommit = False
+        holder.cursor().execute("LOCK TABLE held IN ACCESS EXCLUSIVE MODE")
+        process = modules.rotate_later(database="views")
+        # pg_dump and the count wait for that table, after the module has looked at the view.
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'bulkhead/%' AND wait_event_type = 'Lock'"
+        eventually("somebody waits", lambda: server.sql(waiting))
+        # Whoever had to wait for us here would keep pg_dump waiting behind it, and us for pg_dump: for good.
+        server.sql("SET lock_timeout = '5s'; REFRESH MATERIALIZED VIEW seen", "views")
+    finally:
+        holder.close()
+    assert result_of(process)["changed"]
+    server.sql("DROP DATABASE views")
+
+
 @contextmanager
 def small_disk(folder: Path, size: str) -> Iterator[None]:
     folder.mkdir(parents=True)

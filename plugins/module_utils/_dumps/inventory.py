@@ -14,7 +14,7 @@ from typing import Any, Dict, List
 from .._core.errors import OutsideError
 from .._core.sql import Sql
 from .ports import Transaction
-from .snapshot import explained
+from .snapshot import explained, without_locks
 
 _USERS = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'"
 
@@ -223,6 +223,11 @@ def list_objects(transaction: Transaction, salt: str) -> Dict[str, List[Dict[str
     Arguments:
         salt: goes before the value of each setting into its hash.
     """
+    with without_locks(transaction):
+        return _list_objects(transaction, salt)
+
+
+def _list_objects(transaction: Transaction, salt: str) -> Dict[str, List[Dict[str, Any]]]:
     # Definitions are written by the names that this connection would have to use.
     transaction.execute(Sql("SELECT set_config('search_path', '', true)"))
     found = {name: [dict(row) for row in transaction.rows(Sql(text))] for name, text in _QUERIES.items()}

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a database holds in one snapshot: pg_dump dumps the same one, so the manifest and the dump can't disagree."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Sequence
 
 from .._core.errors import OutsideError
 from .._core.sql import Sql
@@ -68,6 +69,19 @@ class Snapshot:
     wal_position: str
 
 
+@contextmanager
+def without_locks(transaction: Transaction) -> Iterator[None]:
+    """Give back the locks that the block takes: who goes back to a savepoint has none of those taken since (lock.c).
+
+    A transaction that waits for pg_dump while it holds them may wait forever: who refreshes a materialised view that it
+    has looked at waits for it, pg_dump waits behind that one, and no deadlock detector sees that it waits for pg_dump.
+    """
+    transaction.execute(Sql("SAVEPOINT bulkhead_look"))
+    yield
+    transaction.execute(Sql("ROLLBACK TO SAVEPOINT bulkhead_look"))
+    transaction.execute(Sql("RELEASE SAVEPOINT bulkhead_look"))
+
+
 def open_snapshot(transaction: Transaction, lock_timeout_s: int) -> Snapshot:
     """Export the snapshot of a REPEATABLE READ transaction."""
     # Like pg_dump: where a policy would hide rows this fails instead of counting fewer.
@@ -96,7 +110,8 @@ def count_rows(transaction: Transaction) -> List[Dict[str, Any]]:
     counted: List[Dict[str, Any]] = []
     for start in range(0, len(tables), _COUNTS_PER_QUERY):
         try:
-            counted.extend(_count_some(transaction, tables[start : start + _COUNTS_PER_QUERY]))
+            with without_locks(transaction):
+                counted.extend(_count_some(transaction, tables[start : start + _COUNTS_PER_QUERY]))
         except OutsideError as error:
             raise explained(error) from error
     return counted
@@ -139,7 +154,8 @@ def sample_rows(transaction: Transaction) -> bytes:
         rows: List[str] = []
         for limit in _SAMPLED_ROWS:
             try:
-                found = transaction.rows(Sql("SELECT t::text AS row FROM ONLY {} t LIMIT %s", (name,), (limit,)))
+                with without_locks(transaction):
+                    found = transaction.rows(Sql("SELECT t::text AS row FROM ONLY {} t LIMIT %s", (name,), (limit,)))
             except OutsideError as error:
                 raise explained(error) from error
             rows = [row["row"] for row in found]

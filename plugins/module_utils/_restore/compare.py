@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tup
 from .._core.sql import Sql
 from .._dumps.inventory import list_objects
 from .._dumps.ports import Transaction
-from .._dumps.snapshot import count_rows, database_facts, open_snapshot
+from .._dumps.snapshot import count_rows, database_facts, open_snapshot, without_locks
 
 _SEQUENCES_PER_QUERY = 200
 # The first version that has the privilege MAINTAIN (release notes of PostgreSQL 17).
@@ -101,7 +101,8 @@ def read_facts(transaction: Transaction, salt: str, lock_timeout_s: int = 60) ->
     open_snapshot(transaction, lock_timeout_s)
     facts.update(list_objects(transaction, salt))
     facts["tables"] = count_rows(transaction)
-    _add_values(transaction, facts["sequences"])
+    with without_locks(transaction):
+        _add_values(transaction, facts["sequences"])
     return facts
 
 
