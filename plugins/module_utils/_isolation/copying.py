@@ -175,10 +175,10 @@ def _source(copy: Copy, server: Server) -> Iterator[Tuple[Any, str]]:
         transaction.execute(Sql("SET LOCAL idle_in_transaction_session_timeout = 0"))
         # A scan that joins another one starts in the middle: the order of rows is a part of the checksum.
         transaction.execute(Sql("SET LOCAL synchronize_seqscans = off"))
-        timeout = "%ds" % copy.lock_timeout_s
-        transaction.execute(Sql("SELECT pg_catalog.set_config('lock_timeout', %s, true)", values=(timeout,)))
+        # No query before the locks, set_config() included: it would take the snapshot, which is to be of a time after
+        # the last writer.
+        transaction.execute(Sql("SET LOCAL lock_timeout = %s", values=("%ds" % copy.lock_timeout_s,)))
         if copy.final and copy.tables:
-            # Before the first query: the snapshot is to be of a time after the last writer.
             names = tuple(tuple(label.split(".", 1)) for label in copy.tables)
             text = "LOCK TABLE %s IN SHARE MODE" % ", ".join(["{}"] * len(names))
             try:
