@@ -5,8 +5,8 @@
 
 from typing import Any, Dict, Mapping, Sequence
 
+from .._versions.releases import AS_OF, NEAR_DAYS, end_of_life, open_holes, split
 from .kinds import evidence, finding
-from .versions import AS_OF, NEAR_DAYS, end_of_life, open_holes, split
 from .view import View, client_of
 
 Row = Dict[str, Any]

@@ -180,6 +180,11 @@ def open_holes(number: int) -> Optional[Dict[str, Any]]:
     return {"fixed_in": "%d.%d" % (major, missing[0].minors[major]), "cves": cves}
 
 
+def minors_that_close(cve: str) -> Mapping[int, int]:
+    """Return the first minor of each major that closes a hole; none where the hole isn't known here."""
+    return next((release.minors for release in RELEASES if cve in release.closed), {})
+
+
 def end_of_life(number: int) -> Optional[date]:
     """Return the day after which a major gets no fixes; None where it isn't known."""
     return END_OF_LIFE.get(split(number)[0])

@@ -19,7 +19,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._audit.kinds import
     known_words,
     named,
 )
-from ansible_collections.bulkhead.stack.plugins.module_utils._audit.versions import (
+from ansible_collections.bulkhead.stack.plugins.module_utils._versions.releases import (
     AS_OF,
     END_OF_LIFE,
     RELEASES,
