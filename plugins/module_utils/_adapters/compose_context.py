@@ -7,6 +7,7 @@ import os
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .._compose.attachments import Attachment, engine_name
+from .._compose.dependence import Dependencies
 from .._compose.display import shown
 from .._compose.document import Document
 from .._compose.extra_hosts import Hosts, normal_address, split_entry
@@ -169,8 +170,14 @@ class ComposeContext:
         result["backup_files"] = [path for path in written if path]
         return result
 
-    def carry_out(self, planned: Edited, wanted: Wanted, check_mode: bool) -> Dict[str, Any]:
-        """Write the edited file, as ``apply`` does; return the result of a module that edits one file."""
+    def carry_out(
+        self, planned: Edited, wanted: Wanted, check_mode: bool, renewed: Optional[Sequence[str]] = None
+    ) -> Dict[str, Any]:
+        """Write the edited file, as ``apply`` does; return the result of a module that edits one file.
+
+        Arguments:
+            renewed: the services that get new containers because of it; by default all that change.
+        """
         others = extenders_elsewhere(self.documents(), planned.changed_services) if planned.changed else []
         if others and not self.is_override:
             raise ConflictError(
@@ -184,7 +191,8 @@ class ComposeContext:
         if planned.changed:
             plan.add(Change(self.target, shown(before, self.target), shown(planned.data, self.target)))
             changes.append(FileChange(self.target, before, planned.data))
-        done = self.apply(changes, wanted, planned.changed_services, check_mode)
+        services = planned.changed_services if renewed is None else renewed
+        done = self.apply(changes, wanted, services, check_mode)
         backups = done.pop("backup_files")
         return dict(
             plan.result(),
@@ -227,6 +235,32 @@ class ComposeContext:
     def with_containers(self, services: Sequence[str]) -> List[str]:
         """Return those of the services that have a container."""
         return [service for service, containers in self._live(services).items() if containers]
+
+    def pending_dependencies(self, services: Sequence[str], wanted: Dependencies, present: bool) -> List[str]:
+        """Return the services of which a container was made with these dependencies, or without one that is wanted.
+
+        Arguments:
+            wanted: dependencies by service; with ``present`` the containers are to have them, else none of them.
+        """
+        pending = []
+        for service, containers in self._live(services).items():
+            names = set(wanted.get(service, ()))
+            for item in containers:
+                # One text: db:service_started:false,cache:service_healthy:true
+                label = ((item.get("Config") or {}).get("Labels") or {}).get("com.docker.compose.depends_on")
+                held = {part.partition(":")[0] for part in (label or "").split(",")}
+                if label is not None and (names - held if present else names & held):
+                    pending.append(service)
+                    break
+        return pending
+
+    def stopped(self, services: Sequence[str]) -> List[str]:
+        """Return those of the services that have containers, none of which runs."""
+        found = service_containers(
+            self._engine, self.running, self.running.files[0] if self.running.files else self.path
+        )
+        running = self.with_containers(services)
+        return [service for service in services if found.get(service) and service not in running]
 
     def pending_hosts(self, services: Sequence[str], hosts: Hosts, present: bool) -> List[str]:
         """Return the services of which a container was made with other hosts than the wanted ones."""

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, 
 
 from .._core.errors import BulkheadError, InputError
 from .document import Document, Node
-from .style import Style, is_plain_string, key_text, render_block, render_flow, scalar_text
+from .style import Style, Tagged, is_plain_string, key_text, render_block, render_flow, scalar_text
 
 # What a new value may be: text, a number or truth value or null written plain, or a list or mapping of such.
 Value = Any
@@ -74,9 +74,11 @@ class Editor:
         if quote is None:
             quote = self.style.quote_beside(mapping, key)
         if mapping.flow:
-            self._add_flow(
-                mapping, [_pair_span(pair) for pair in mapping.pairs], [name + ": " + render_flow(value, quote)]
-            )
+            text = name + ": " + render_flow(value, quote)
+            if not mapping.pairs and len(change.added) > 1:
+                # It comes behind the first one of a mapping that was empty.
+                text = ", " + text
+            self._add_flow(mapping, [_pair_span(pair) for pair in mapping.pairs], [text])
             return
         first = mapping.pairs[0][0]
         indent = self.style.column(first.start)
@@ -564,6 +566,10 @@ class Editor:
 
 def matches(node: Node, value: Value) -> bool:
     """Return whether a node is exactly a value: texts must be texts to every reader, numbers and nulls plain."""
+    if isinstance(value, Tagged):
+        if node.tag != value.tag:
+            return False
+        return node.value == "null" if value.value is None else matches(node, value.value)
     if value is None:
         return node.is_null
     if isinstance(value, bool):

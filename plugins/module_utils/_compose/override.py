@@ -29,11 +29,13 @@ from .outcome import Edited, Outcome
 from .service import add_missing, new_file, remove_service
 
 
-def _open(data: Optional[bytes], name: str) -> Optional[Document]:
+def open_override(data: Optional[bytes], name: str) -> Optional[Document]:
+    """Return an override file's document; None where there is no such file, or nothing in it."""
     return None if data is None or not data.strip() else Document(data, name)
 
 
-def _names_in(document: Optional[Document]) -> List[str]:
+def names_in(document: Optional[Document]) -> List[str]:
+    """Return the services of an override file, which need not have any."""
     if document is None or document.root is None or document.root.kind != "mapping":
         return []
     services = document.root.get("services")
@@ -52,8 +54,8 @@ def plan_override_hosts(
     Raises:
         ConflictError: a base file names another address. StateError: a host that is to go stands in a base file.
     """
-    document = _open(data, name)
-    known = _names_in(document)
+    document = open_override(data, name)
+    known = names_in(document)
     chosen = bases[0].choose_services(services)
     models = [Model(base) for base in bases]
     override = Model(document) if document is not None and known else None
@@ -99,8 +101,8 @@ def plan_override_environment(
     Raises:
         StateError: a variable that is to be unset stands in a base file.
     """
-    document = _open(data, name)
-    known = _names_in(document)
+    document = open_override(data, name)
+    known = names_in(document)
     override = Model(document) if document is not None and known else None
     wanted: Dict[str, Variables] = {}
     for service in bases[0].choose_services(services):
@@ -149,8 +151,8 @@ def plan_override_networks(
         StateError: a service has a ``network_mode``, or stands on a network that is to go in a base file.
         InputError, ConflictError: a network is declared nowhere, or otherwise.
     """
-    document = _open(data, name)
-    known = _names_in(document)
+    document = open_override(data, name)
+    known = names_in(document)
     held_in_bases: Dict[str, Set[str]] = {}
     for base in bases:
         model = Model(base)
@@ -218,7 +220,7 @@ def _give(
             warnings += outcome.warnings
             current = outcome.document or current
     current = add_missing(current, {service: value for service, value in content.items() if service not in known})
-    rest = _without_empty(document, current.data, known) if known else current.data
+    rest = without_empty(document, current.data, known) if known else current.data
     return Edited(rest, rest != data, list(content), warnings)
 
 
@@ -233,11 +235,11 @@ def _take_away(
     outcome = change(document)
     if outcome.document is None:
         return Edited(data, False)
-    rest = _without_empty(document, outcome.document.data, outcome.changed_services)
+    rest = without_empty(document, outcome.document.data, outcome.changed_services)
     return Edited(rest, True, outcome.changed_services, outcome.warnings)
 
 
-def _without_empty(before: Document, data: bytes, services: Sequence[str]) -> Optional[bytes]:
+def without_empty(before: Document, data: bytes, services: Sequence[str]) -> Optional[bytes]:
     """Take out the services of which nothing is said any more; None where nothing is left of the file."""
     rest: Optional[bytes] = data
     for service in services:

@@ -31,7 +31,10 @@ class Wanted:
 
 
 def stray_paths(before: Any, after: Any, allowed: Collection[Path], path: Path = ()) -> List[Path]:
-    """Return where two models differ outside the allowed paths, without what is there."""
+    """Return where two models differ outside the allowed paths, without what is there.
+
+    Extension fields (``x-…``) are passed over: they mean nothing but what services get of them (compose-spec).
+    """
     if path in allowed or before == after:
         return []
     if len(path) == _DEPTH or not all(part is None or isinstance(part, dict) for part in (before, after)):
@@ -39,6 +42,8 @@ def stray_paths(before: Any, after: Any, allowed: Collection[Path], path: Path =
     before, after = before or {}, after or {}
     found: List[Path] = []
     for key in sorted(set(before) | set(after)):
+        if not path and key.startswith("x-"):
+            continue
         found += stray_paths(before.get(key), after.get(key), allowed, (*path, key))
     return found
 

@@ -6,7 +6,7 @@
 import json
 import re
 from collections import Counter
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from .document import STRING_TAG, Document, Node
 
@@ -17,6 +17,13 @@ _FLOW_SPECIAL = re.compile(r"[\[\]{},:#?*&!|>'\"%@`$ ]")
 _NUMBER_LIKE = re.compile(r"^[.+-]?(\d[\d_.,:eExXobB+-]*|\.?(inf|nan))$", re.IGNORECASE)
 # How far the siblings of a new key are looked at; a mapping with more is read from its end.
 _SIBLINGS = 40
+
+
+class Tagged(NamedTuple):
+    """A value with one of Compose's own tags, for an override file: ``!reset null``, ``!override [retired]``."""
+
+    tag: str
+    value: Any
 
 
 def is_plain_string(value: str) -> bool:
@@ -55,6 +62,8 @@ def scalar_text(value: Any, quote: str, in_flow: bool) -> str:
 
 def render_flow(value: Any, quote: str) -> str:
     """Return a value in flow style, on one line."""
+    if isinstance(value, Tagged):
+        return "%s %s" % (value.tag, render_flow(value.value, quote))
     if isinstance(value, dict):
         pairs = ["%s: %s" % (scalar_text(name, "", True), render_flow(item, quote)) for name, item in value.items()]
         return "{%s}" % ", ".join(pairs)
@@ -71,6 +80,8 @@ def render_block(name: str, value: Any, offset: int, step: int, quote: str, dash
         offset: by how much a list stands further in than its key. step: the same of a mapping.
         dash: a list's mark with what follows it.
     """
+    if isinstance(value, Tagged):
+        return ["%s: %s" % (name, render_flow(value, quote))]
     if isinstance(value, dict) and value:
         lines = [name + ":"]
         for key, item in value.items():
