@@ -29,7 +29,7 @@ options:
     description:
       - Names, each with its value as text. V(null) unsets one.
       - V(${NAME}) is written as it is and means what it means to Compose.
-      - Either this or O(variables_from) is needed.
+      - This, O(variables_from) or O(urls) is needed.
     type: dict
     default: {}
   variables_from:
@@ -39,6 +39,20 @@ options:
       - In check mode a file may be missing yet.
     type: dict
     default: {}
+  urls:
+    description:
+      - Names of variables that hold a database's whole URL, each with what is to stand in it. What follows the question
+        mark of the URL that is there stays.
+      - Each is a dictionary of C(host), C(port), C(database), C(user) and C(password_from), a file on the target that
+        holds the password.
+    type: dict
+    default: {}
+  only_set:
+    description:
+      - Whether variables are left out that none of the services has. A program that can be told its database in two
+        ways is then changed in the way that it uses.
+    type: bool
+    default: false
   where:
     description:
       - With V(auto), a variable that the compose file takes from V(${NAME}) is changed in the project's env file,
@@ -67,6 +81,26 @@ EXAMPLES = r"""
       DB_POSTGRESDB_USER: n8n
     backup: true
   register: environment_change
+
+- name: Point Langfuse to its database in the shared cluster, whether by a URL or by single variables
+  bulkhead.stack.compose_environment:
+    path: /srv/langfuse/docker-compose.yml
+    services: [langfuse-web, langfuse-worker]
+    only_set: true
+    urls:
+      DATABASE_URL: &url
+        host: supabase-ai-db
+        port: "5432"
+        database: langfuse_db
+        user: langfuse
+        password_from: /var/lib/bulkhead/passwords/langfuse
+      DIRECT_URL: *url
+    variables:
+      DATABASE_HOST: supabase-ai-db
+      DATABASE_NAME: langfuse_db
+      DATABASE_USERNAME: langfuse
+    variables_from:
+      DATABASE_PASSWORD: /var/lib/bulkhead/passwords/langfuse
 
 - name: Make its container anew
   community.docker.docker_compose_v2:
@@ -152,6 +186,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.compose_context import ComposeContext
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.compose_files import FileChange
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.files import read_bytes
+from ansible_collections.bulkhead.stack.plugins.module_utils._compose.database_url import database_url
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.environment import Variables
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.placement import (
     MASK,
@@ -162,6 +197,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._compose.placement 
     make_plan,
     masked,
     place_variables,
+    present_variables,
 )
 from ansible_collections.bulkhead.stack.plugins.module_utils._compose.resolved import (
     Wanted,
@@ -172,30 +208,82 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec impor
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError, InputError
 
 
+def read_value(path: str) -> str:
+    """Return what a file holds, without the end of its last line."""
+    try:
+        return read_bytes(path).decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise InputError("%s holds no text: byte %d can't be read." % (path, error.start)) from error
+
+
 def read_values(paths: Dict[str, Any], check_mode: bool) -> Dict[str, str]:
     """Return what files hold, by variable; ``$`` in them is no reference."""
-    values: Dict[str, str] = {}
-    for name, path in paths.items():
-        if check_mode and not os.path.exists(path):
-            values[name] = MASK
-            continue
-        try:
-            values[name] = read_bytes(path).decode("utf-8").rstrip("\r\n").replace("$", "$$")
-        except UnicodeDecodeError as error:
-            raise InputError("%s holds no text: byte %d can't be read." % (path, error.start)) from error
-    return values
+    return {
+        name: MASK if check_mode and not os.path.exists(path) else read_value(path).replace("$", "$$")
+        for name, path in paths.items()
+    }
 
 
-def run(options: Dict[str, Any], variables: Variables, check_mode: bool) -> Dict[str, Any]:
+def read_urls(urls: Dict[str, Any], check_mode: bool) -> Dict[str, Dict[str, str]]:
+    """Return what is to stand in each URL, with its password.
+
+    Raises:
+        InputError: something else is named.
+    """
+    read = {}
+    for name, given in urls.items():
+        parts = {part: str(value) for part, value in given.items()} if isinstance(given, dict) else {}
+        unknown = sorted(set(parts) - {"host", "port", "database", "user", "password_from"})
+        path = parts.pop("password_from", "")
+        if unknown or not path:
+            raise InputError(
+                "urls.%s %s." % (name, "has an unknown %s" % ", ".join(unknown) if unknown else "has no password_from"),
+                "Give it host, port, database, user and password_from.",
+            )
+        # Masked as a part of the URL: a file that isn't there yet is made in a real run.
+        parts["password"] = MASK if check_mode and not os.path.exists(path) else read_value(path)
+        read[name] = parts
+    return read
+
+
+def wanted_variables(
+    variables: Variables, urls: Dict[str, Dict[str, str]], present: Variables, only_set: bool
+) -> Variables:
+    """Return the variables with the URLs among them, and where that is asked for, without those that nobody has.
+
+    Raises:
+        InputError: nobody has any of them.
+    """
+    made = {name: database_url(name, present.get(name), parts).replace("$", "$$") for name, parts in urls.items()}
+    wanted = dict(variables, **made)
+    if only_set:
+        kept = {name: value for name, value in wanted.items() if name in present}
+        if not kept:
+            raise InputError(
+                "None of the services has any of these variables: %s." % ", ".join(sorted(wanted)),
+                "Name the variables that hold its database (database_variables in the description).",
+            )
+        return kept
+    return wanted
+
+
+def run(options: Dict[str, Any], given: Variables, urls: Dict[str, Dict[str, str]], check_mode: bool) -> Dict[str, Any]:
     """Edit the files; return the module's result."""
     context = ComposeContext(options)
     try:
         chosen = context.document.choose_services(options["services"])
         state: EnvironmentState = context.environment_state(chosen)
+        variables = given
+        if urls or options["only_set"]:
+            variables = wanted_variables(given, urls, present_variables(state, chosen), options["only_set"])
         placed: Placement = place_variables(state, chosen, variables, options["where"], options["allow_shared"])
         override = (context.override_path, context.override) if context.is_override else None
         plan = make_plan(state, placed, override, context.documents())
-        changes = [FileChange(change.what, *change.data) for change in plan]
+        # A new env file may hold a password.
+        changes = [
+            FileChange(change.what, *change.data, 0o600 if change.what in placed.env_files else 0o644)
+            for change in plan
+        ]
         readers = sorted({name for names in placed.shared_with.values() for name in names})
         touched = placed.changed_services(chosen)
         # A variable of an env file may stand anywhere in the definition of those that read it.
@@ -234,6 +322,8 @@ def main() -> None:
             # Masked in the system's log as a whole; in the result only what is a secret is, or every "5432" would be.
             variables={"type": "dict", "default": {}, "no_log": True},
             variables_from={"type": "dict", "default": {}, "no_log": False},
+            urls={"type": "dict", "default": {}},
+            only_set={"type": "bool", "default": False},
             where={"type": "str", "choices": ["auto", "compose", "env_file"], "default": "auto"},
             allow_shared={"type": "bool", "default": False},
         ),
@@ -241,13 +331,15 @@ def main() -> None:
     )
     try:
         read = read_values(module.params["variables_from"], module.check_mode)
-        variables = checked_variables(dict(module.params["variables"], **read))
+        urls = read_urls(module.params["urls"], module.check_mode)
+        given = dict(module.params["variables"], **read)
+        variables = checked_variables(given) if given or not urls else {}
         module.no_log_values = {
             str(value)
             for name, value in variables.items()
             if value is not None and (name in read or is_secret(name, value)) and value != MASK
-        }
-        result = run(module.params, variables, module.check_mode)
+        } | {parts["password"] for parts in urls.values() if parts["password"] != MASK}
+        result = run(module.params, variables, urls, module.check_mode)
     except BulkheadError as error:
         module.fail_json(**error.result())
     for warning in result.pop("warnings"):

@@ -42,7 +42,7 @@ def write_atomically(path: str, data: bytes, expected: Optional[bytes], mode: Op
         data: the new content.
         expected: what the file held when it was read (None: no file); another content now means that someone else
         wrote.
-        mode: permissions of a file that is new; 0600 by default.
+        mode: permissions of a file that is new, which then is its folder's owner's; 0600, and ours, by default.
 
     Raises:
         ConflictError: the file was changed meanwhile. OutsideError: it can't be written; nothing is left behind.
@@ -60,6 +60,10 @@ def write_atomically(path: str, data: bytes, expected: Optional[bytes], mode: Op
             stream.flush()
             if expected is None:
                 os.fchmod(stream.fileno(), 0o600 if mode is None else mode)
+                folder = os.stat(os.path.dirname(target))
+                if mode is not None and os.geteuid() == 0 and folder.st_uid != 0:
+                    # Whoever runs Compose there must be able to read it.
+                    os.fchown(stream.fileno(), folder.st_uid, folder.st_gid)
             else:
                 status = os.stat(target)
                 os.fchmod(stream.fileno(), stat.S_IMODE(status.st_mode))

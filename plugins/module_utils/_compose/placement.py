@@ -92,6 +92,23 @@ def service_env_paths(state_directory: str, model: Model, service: str) -> List[
     return [posixpath.normpath(posixpath.join(state_directory, path)) for path in paths if not variables_in(path)]
 
 
+def present_variables(state: EnvironmentState, services: Sequence[str]) -> Variables:
+    """Return the variables that any of these services has, each as it is written where its value stands."""
+    models = [Model(document) for document in state.documents]
+    present: Variables = {}
+    for service in services:
+        for model in models:
+            if service in model.nodes:
+                for path in service_env_paths(state.directory, model, service):
+                    present.update(_content(state.service_files, path))
+                present.update(read_environment(model, service))
+    for name, written in present.items():
+        variable = name if written is None else reference_of(written)
+        for path in state.project_files if variable else ():
+            present[name] = _content(state.project_files, path).get(str(variable), present[name])
+    return present
+
+
 def place_variables(
     state: EnvironmentState, services: Sequence[str], variables: Variables, where: str, allow_shared: bool
 ) -> Placement:

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Variables of services: in the compose file, in env files, and which of them."""
 
-from typing import Dict, Optional
+import pathlib
+from typing import Any, Dict, Optional
 
 import pytest
 
@@ -22,8 +23,10 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._compose.placement 
     make_plan,
     masked,
     place_variables,
+    present_variables,
 )
-from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import ConflictError, StateError
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import ConflictError, InputError, StateError
+from ansible_collections.bulkhead.stack.plugins.modules.compose_environment import read_urls, wanted_variables
 
 HEAD = "services:\n  web:\n    image: x\n    environment:\n"
 
@@ -184,3 +187,56 @@ def test_secrets_are_masked() -> None:
     assert "abc" not in shown
     assert "def" not in shown
     assert plan.diff()[0]["before"] != plan.diff()[0]["after"]
+
+
+def test_which_variables_services_have() -> None:
+    text = (
+        "services:\n  web:\n    env_file: web.env\n    environment:\n"
+        "      URL: ${URL:-postgresql://a@b/c?x=1}\n      PASSED:\n      OWN: over\n"
+        "  worker:\n    environment:\n      - WORKER=${W}/x\n  db:\n    environment:\n      NOT_ASKED: x\n"
+    )
+    known = state(text, "PASSED=from project\nW=1\n", {"/p/web.env": b"OWN=under\nFILE=y\n"})
+    assert present_variables(known, ["web", "worker"]) == {
+        "FILE": "y",
+        # What stands in the service wins over its env file.
+        "OWN": "over",
+        # The project's env file hasn't it: its default counts.
+        "URL": "${URL:-postgresql://a@b/c?x=1}",
+        "PASSED": "from project",
+        "WORKER": "${W}/x",
+    }
+    with_url = state(text, "URL=postgresql://z@b/c?y=2\n", {"/p/web.env": b""})
+    assert present_variables(with_url, ["web"])["URL"] == "postgresql://z@b/c?y=2"
+    assert present_variables(known, ["db"]) == {"NOT_ASKED": "x"}
+
+
+PLACE = {"host": "db", "port": "5432", "database": "d", "user": "u", "password": "p$w"}
+
+
+def test_only_what_is_set_is_changed() -> None:
+    present = {"URL": "postgresql://a:b@c/d?schema=x", "HOST": None}
+    given = {"HOST": "db", "NAME": "d"}
+    wanted = wanted_variables(given, {"URL": PLACE, "DIRECT_URL": PLACE}, present, True)
+    # What Compose would take for a reference is doubled.
+    assert wanted == {"HOST": "db", "URL": "postgresql://u:p%24w@db:5432/d?schema=x"}
+    everything = wanted_variables(given, {"DIRECT_URL": PLACE}, present, False)
+    assert everything == {"HOST": "db", "NAME": "d", "DIRECT_URL": "postgresql://u:p%24w@db:5432/d"}
+    with pytest.raises(InputError, match="any of these variables: NAME, URL") as caught:
+        wanted_variables({"NAME": "d"}, {"URL": PLACE}, {"OTHER": "x"}, True)
+    assert "p$w" not in str(caught.value)
+
+
+def test_what_urls_are_given(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "password"
+    path.write_text("secret\n")
+    given: Dict[str, Any] = {"host": "db", "port": 5432, "database": "d", "user": "u", "password_from": str(path)}
+    assert read_urls({"URL": given}, False) == {"URL": dict(PLACE, password="secret")}
+    missing = dict(given, password_from=str(tmp_path / "no"))
+    assert read_urls({"URL": missing}, True)["URL"]["password"] == "********"
+    for wrong, words in (
+        (dict(given, hots="x"), "urls.URL has an unknown hots"),
+        ({"host": "db"}, "urls.URL has no password_from"),
+        ("postgresql://", "urls.URL has no password_from"),
+    ):
+        with pytest.raises(InputError, match=words):
+            read_urls({"URL": wrong}, False)
