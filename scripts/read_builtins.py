@@ -1,10 +1,9 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, the bulkhead.stack authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write plugins/module_utils/_versions/builtins.py: what each major added and removed beside the one before.
 
-    scripts/read_builtins.py HOST HOST [HOST ...]
+    python3 scripts/read_builtins.py HOST HOST [HOST ...]
 
 Each is a server of one major, the majors without a gap; user postgres, password in PGPASSWORD. The collection must be
 found by Python as the tests find it: PYTHONPATH names the folder that holds ansible_collections.

@@ -359,20 +359,19 @@ cannot_contain:
 """
 
 import contextlib
-import os
 import secrets
-from typing import Any, Dict, Optional
+from typing import Any, Dict
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters import files
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.passwords import read_password
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.status import StatusFile
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.table_copy import CopyingPostgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.wiring import open_cluster
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError, StateError
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.plan import Plan
-from ansible_collections.bulkhead.stack.plugins.module_utils._core.sql import Secret
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.manifest import ManifestError, parse_manifest
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.apply import apply, apply_shared
 from ansible_collections.bulkhead.stack.plugins.module_utils._isolation.model import State, Wanted
@@ -455,21 +454,6 @@ SPEC: Dict[str, Any] = {
     "status_file": {"type": "path"},
     "journal": {"type": "path"},
 }
-
-
-def read_password(options: Dict[str, Any], check_mode: bool) -> Optional[Secret]:
-    """Return the owner's password: the one given, that of the file, or a new one that the file then holds."""
-    path = options["owner_password_file"]
-    if options["owner_password"] or not path:
-        return Secret(options["owner_password"]) if options["owner_password"] else None
-    content = files.read_bytes_or_none(path)
-    if content is not None:
-        return Secret(content.decode("utf-8").strip())
-    made = secrets.token_urlsafe(32)
-    if not check_mode:
-        files.make_private_folder(os.path.dirname(path))
-        files.write_atomically(path, (made + "\n").encode("ascii"), None)
-    return Secret(made)
 
 
 def isolate(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:

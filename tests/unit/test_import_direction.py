@@ -31,8 +31,20 @@ ALLOWED = {
     # Copies and drills are what the audit measures objectives against; secrets stand in compose files.
     ("_audit", "_dumps"),
     ("_audit", "_compose"),
+    # Releases, their holes and their ends are what the room of versions knows.
+    ("_audit", "_versions"),
+    # A move compares what it moved as a drill does.
+    ("_versions", "_restore"),
+    ("_versions", "_dumps"),
+    # Rows are hashed, and verifiers made, as isolation does; what a move makes is written down as it goes.
+    ("_versions", "_isolation"),
+    ("_versions", "_journal"),
     # What documents say of a restore is what the runbook says.
     ("_documents", "_recovery"),
+    # Which majors of PostgreSQL there are is known to the room of versions.
+    ("_platform", "_versions"),
+    # A decision is told on a page of Markdown, which is made of what the runbook is made of.
+    ("_versions", "_recovery"),
     # What a description accepts is a finding of the audit's.
     ("_platform", "_audit"),
     # An instance of PostgREST is a service of a compose file: its settings stand there.

@@ -345,8 +345,9 @@ class Docker:
         labels: Mapping[str, str],
         environment: Dict[str, str],
         user: str,
+        network: str = "none",
     ) -> str:
-        """Start a container of our own that goes on running, without a network; return its identifier.
+        """Start a container of our own that goes on running; return its identifier.
 
         Arguments:
             image: one that the engine has. argv: takes the place of the image's entrypoint and command.
@@ -368,7 +369,7 @@ class Docker:
                 labels={**inherited, **labels},
                 healthcheck={"test": ["NONE"]},
                 host_config=self._api.create_host_config(
-                    network_mode="none", cap_drop=["ALL"], security_opt=["no-new-privileges"], **settings
+                    network_mode=network, cap_drop=["ALL"], security_opt=["no-new-privileges"], **settings
                 ),
             )["Id"]
             self._api.start(container)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from .._core.errors import InputError, OutsideError, StateError
+from .._core.errors import BulkheadError, InputError, OutsideError, StateError
 from .._core.inspection import environment_of
 from .._core.sql import Secret, Sql
 from . import locks
@@ -175,6 +175,9 @@ class Postgres:
                 application_name=self._application_name,
                 connect_timeout=10,
             )
+            # Names are quoted by psycopg2 as UTF-8. In a database without an encoding nothing is converted.
+            if connection.info.parameter_status("server_encoding") != "SQL_ASCII":
+                connection.set_client_encoding("UTF8")
         except psycopg2.OperationalError as error:
             raise _connection_error(error, self.endpoint, database, user or self.endpoint.user) from error
         connection.autocommit = True
@@ -444,15 +447,19 @@ def _run_local(
     errors: List[bytes] = []
     out = sink or collected.append
 
+    unfed: List[BulkheadError] = []
+
     def feed() -> None:
         assert_stdin: Any = process.stdin
-        try:
-            for chunk in stdin or ():
-                assert_stdin.write(chunk)
-            assert_stdin.close()
-        except OSError:
-            # The command ended before it had read everything; its exit status says why.
-            return
+        # The command may end before it has read everything; its exit status says why.
+        with contextlib.suppress(OSError):
+            try:
+                for chunk in stdin or ():
+                    assert_stdin.write(chunk)
+            except BulkheadError as error:
+                unfed.append(error)
+            finally:
+                assert_stdin.close()
 
     def keep_errors() -> None:
         stream: Any = process.stderr
@@ -472,6 +479,8 @@ def _run_local(
     rc = process.wait()
     for thread in threads:
         thread.join(timeout=10)
+    if unfed:
+        raise unfed[0]
     return ExecResult(rc, b"".join(collected), b"".join(errors).decode("utf-8", "replace"))
 
 

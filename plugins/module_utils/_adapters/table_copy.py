@@ -99,10 +99,9 @@ class _Reading:
 
 
 def prepare(connection: Any) -> None:
-    """Let two connections write the same text for the same value, in the server's own encoding: nothing is recoded."""
+    """Let two connections write the same text for the same value; all are in UTF-8 where there is an encoding."""
     with connection.cursor() as cursor:
         cursor.execute(_SETTINGS)
-        cursor.execute("SELECT pg_catalog.set_config('client_encoding', current_setting('server_encoding'), false)")
 
 
 def pipe(source: Any, query: str, cursor: Any, statement: str, progress: Callable[[int], None]) -> Tuple[int, _Hash]:

@@ -14,12 +14,14 @@ import shutil
 import tempfile
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 from .._core.errors import OutsideError, StateError
 from .._core.text import format_size
 from .docker import Docker
 from .postgres import Endpoint, Postgres
+from .table_copy import CopyingPostgres
 
 LABEL = "bulkhead.stack.drill"
 _PROCESS, _FOLDER, _NAMESPACE = LABEL + ".process", LABEL + ".folder", LABEL + ".namespace"
@@ -41,7 +43,7 @@ exec postgres -D "$data"
 """
 
 
-class ThrowawayPostgres(Postgres):
+class ThrowawayPostgres(CopyingPostgres):
     """A throwaway server; it sees the copies' folder where that was mounted for it."""
 
     copies = ""
@@ -110,7 +112,7 @@ class Throwaways:
     @contextmanager
     def server(
         self, run: str, settings: Mapping[str, str], size_bytes: int, in_memory: bool, copies: str
-    ) -> Iterator[Postgres]:
+    ) -> Iterator[ThrowawayPostgres]:
         """Yield a throwaway server that answers; whatever happens, nothing of it is left.
 
         Arguments:
@@ -157,6 +159,26 @@ class Throwaways:
             if volume:
                 self._engine.remove_volume(volume)
             _remove_folder(folder)
+
+    @contextmanager
+    def clients(self, run: str, of: Postgres, network: str) -> Iterator[Postgres]:
+        """Yield another server with this image's client programs: they run in a container of their own beside it.
+
+        Arguments:
+            run: as of ``server``. of: the server that they log in to.
+            network: whose network they are in: ``container:<identifier>``, or ``host``.
+        """
+        labels = {LABEL: run, _PROCESS: _myself(), _NAMESPACE: _namespace()}
+        host, port = ("127.0.0.1", 5432) if network != "host" else (of.endpoint.host, of.endpoint.port)
+        container = self._engine.start_server(
+            self.image, ["sleep", "infinity"], {}, labels, {"PGHOST": host, "PGPORT": str(port)}, "postgres", network
+        )
+        postgres = Postgres(replace(of.endpoint, container=container), self._engine, "bulkhead/" + run)
+        try:
+            yield postgres
+        finally:
+            postgres.close()
+            self._engine.remove_by_force(container)
 
     def _wait(self, postgres: Postgres, container: str) -> None:
         """Wait until it answers."""

@@ -7,7 +7,7 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .._core.errors import ConflictError, OutsideError, StateError
 from .._core.sql import Sql, name_with
@@ -33,6 +33,7 @@ _END_SESSIONS = """
 SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
  WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid()
 """
+_OF_OTHERS = " AND application_name <> %s"
 _COUNT_SESSIONS = """
 SELECT count(*)::int AS number FROM pg_catalog.pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'
 """
@@ -104,8 +105,7 @@ def clean_up(server: Server, database: str) -> List[str]:
 
 def drop(server: Server, database: str) -> None:
     """Drop a scratch database, whoever is in it."""
-    server.disconnect(database)
-    server.rows(Sql(_END_SESSIONS, values=(database,)))
+    end_sessions(server, database)
     place = list_places(server).get(database)
     if place is not None and place.template:
         # As the archive said that it is; a template can't be dropped.
@@ -120,6 +120,19 @@ def sessions(server: Server, database: str, run: str) -> List[str]:
         who = "role %(role)s, %(application)s, from %(address)s" % row
         found[who] = found.get(who, 0) + 1
     return ["%s%s" % (who, " (%d times)" % number if number > 1 else "") for who, number in found.items()]
+
+
+def end_sessions(server: Server, database: str, run: str = "") -> None:
+    """End whatever is connected to a database, but for our own connection to it.
+
+    Arguments:
+        run: whose sessions stay: what a run holds in a database that isn't to be dropped, such as its locks.
+    """
+    server.disconnect(database)
+    if run:
+        server.rows(Sql(_END_SESSIONS + _OF_OTHERS, values=(database, run)))
+    else:
+        server.rows(Sql(_END_SESSIONS, values=(database,)))
 
 
 def check_leave(who: Sequence[str], database: str, end_sessions: bool) -> None:
@@ -190,6 +203,21 @@ def server_facts(server: Server) -> Dict[str, Any]:
     if facts.pop("identifier_shown"):
         facts["system_identifier"] = server.rows(Sql(_IDENTIFIER))[0]["id"]
     return facts
+
+
+def free_bytes(server: Server, facts: Mapping[str, Any]) -> Optional[int]:
+    """Return how much is free where a server keeps its data; None where that can't be seen.
+
+    Arguments:
+        facts: the server's, as server_facts gives them.
+    """
+    if not facts.get("data_directory"):
+        return None
+    found = server.run_client(["df", "-P", "-k", str(facts["data_directory"])], connect=False)
+    fields = (found.stdout.decode("utf-8", "replace").strip().splitlines()[-1:] or [""])[0].split()
+    if found.rc != 0 or len(fields) < 4 or not fields[3].isdigit():
+        return None
+    return int(fields[3]) * 1024
 
 
 _IDENTIFIER = "SELECT system_identifier::text AS id FROM pg_catalog.pg_control_system()"

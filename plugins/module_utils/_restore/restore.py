@@ -29,6 +29,7 @@ from .places import (
     clean_up,
     drop,
     escape,
+    free_bytes,
     list_places,
     mark_scratch,
     scratch_name,
@@ -238,15 +239,8 @@ def _check_space(server: Server, archive: Archive, facts: Mapping[str, Any]) -> 
     Raises:
         StateError: it can't. What can't be seen is no reason to refuse.
     """
-    if not facts.get("data_directory"):
-        return
-    found = server.run_client(["df", "-P", "-k", str(facts["data_directory"])], connect=False)
-    fields = found.stdout.decode("utf-8", "replace").strip().splitlines()[-1:] or [""]
-    numbers = fields[0].split()
-    if found.rc != 0 or len(numbers) < 4 or not numbers[3].isdigit():
-        return
-    free, needed = int(numbers[3]) * 1024, int(archive.manifest.get("database_size_bytes") or 0)
-    if free < needed:
+    free, needed = free_bytes(server, facts), int(archive.manifest.get("database_size_bytes") or 0)
+    if free is not None and free < needed:
         raise StateError(
             "The server's disk has %s free, and the database had %s: both don't fit. Nothing was touched."
             % (format_size(free), format_size(needed)),

@@ -40,7 +40,6 @@ class Server(Protocol):
 
     def rows(self, statement: Sql) -> List[Dict[str, Any]]:
         """Run one query; return its rows."""
-        ...
 
 
 class Surveyed(NamedTuple):

@@ -56,7 +56,7 @@ def test_platform_info_projects_a_good_description(run: Run, check_mode: bool) -
     assert result["changed"] is False
     assert result["platform"]["databases"]["n8n_db"]["rpo"] == 86400
     phases = {"dns", "isolate", "access", "postgrest", "switch", "kept", "backup", "copies", "audit"}
-    phases |= {"docs", "documents", "drill", "drop", "metrics", "restore"}
+    phases |= {"consolidate", "docs", "documents", "drill", "drop", "metrics", "restore"}
     assert set(result["phases"]) == phases
     (backup,) = result["phases"]["backup"]["databases"]
     assert backup["options"]["database"] == "n8n_db"

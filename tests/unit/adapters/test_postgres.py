@@ -3,17 +3,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where a cluster answers, read off what the engine says of its container."""
 
-from typing import Any, Dict, List, Optional, cast
+from typing import Any, Dict, Iterator, List, Optional, cast
 
 import pytest
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.docker import Docker, ExecResult
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.postgres import (
     Endpoint,
+    Postgres,
     container_address,
     resolve_endpoint,
 )
-from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import InputError, StateError
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import InputError, OutsideError, StateError
 
 
 def inspection(
@@ -171,3 +172,23 @@ def test_an_endpoint_does_not_show_its_password() -> None:
     assert "hunter2" not in repr(endpoint) + endpoint.describe()
     assert endpoint.describe() == "container supabase-ai-db (db port 5432)"
     assert Endpoint("db", 5432, "me").describe() == "db port 5432"
+
+
+def client(argv: List[str], stdin: Optional[Iterator[bytes]]) -> Any:
+    """Run a program of this host, without a server."""
+    return Postgres(Endpoint("127.0.0.1", 1, "postgres")).run_client(argv, stdin=stdin, connect=False)
+
+
+def test_a_program_that_is_fed_to_the_end() -> None:
+    assert client(["cat"], iter([b"a", b"b" * 100000])).stdout == b"a" + b"b" * 100000
+    # It ends before it has read all: its own status says why.
+    assert client(["sh", "-c", "exit 3"], (b"x" * 100000 for dummy in range(50))).rc == 3
+
+
+def test_a_program_whose_input_breaks_off_does_not_wait_for_more() -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"a"
+        raise OutsideError("the dump is gone")
+
+    with pytest.raises(OutsideError, match="the dump is gone"):
+        client(["cat"], broken())
