@@ -25,14 +25,21 @@ options:
       - V(prepared) says that a phase came to its end, and that the next one goes on.
       - V(noted) writes down the services of O(project), which are about to be stopped.
       - V(completed) closes what is open; it is not taken back any more.
+      - V(forgotten) closes what completed runs did, because its things have moved on since.
       - V(undone) takes back what is open. A database that got rows since it was filled is renamed, never dropped.
     type: str
-    choices: [prepared, noted, completed, undone]
+    choices: [prepared, noted, completed, undone, forgotten]
     required: true
   also_completed:
     description:
       - With O(state=undone), whether to take back what completed runs did too. It is for services that stay in a shared
         database; a service that has moved comes back with M(bulkhead.stack.isolation_rollback), rows and all.
+    type: bool
+    default: false
+  containers_last:
+    description:
+      - With O(state=undone), whether services are brought up after files and databases were taken back, each once.
+        For who has stopped them before.
     type: bool
     default: false
   project:
@@ -114,7 +121,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._journal.journal im
     undo,
 )
 
-_WORDS = {"prepared": "prepared", "noted": "open", "completed": "closed", "undone": "taken back"}
+_WORDS = {"prepared": "prepared", "noted": "open", "completed": "closed", "undone": "taken back", "forgotten": "closed"}
 
 
 def take_back(options: Dict[str, Any], entries: List[Dict[str, Any]]) -> Dict[str, List[str]]:
@@ -125,9 +132,9 @@ def take_back(options: Dict[str, Any], entries: List[Dict[str, Any]]) -> Dict[st
     """
     if any(entry["kind"] in ("sql", "fingerprint") for entry in entries):
         with open_postgres(options) as postgres:
-            report = undo(entries, HostHands(postgres, options["docker_host"] or ""))
+            report = undo(entries, HostHands(postgres, options["docker_host"] or ""), options["containers_last"])
     else:
-        report = undo(entries, HostHands(None, options["docker_host"] or ""))
+        report = undo(entries, HostHands(None, options["docker_host"] or ""), options["containers_last"])
     if report["left"]:
         raise OutsideError(
             "Not everything could be taken back: %s." % "; ".join(report["left"]),
@@ -150,7 +157,7 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
     entries = files.read_json_lines(journal)
     cut_off = interrupted_entries(entries)
     concerned = open_entries(entries)
-    if options["also_completed"] and not concerned:
+    if (options["also_completed"] or state == "forgotten") and not concerned:
         concerned = completed_entries(entries)
     report: Dict[str, List[str]] = {"restored": [], "kept": [], "set_aside": [], "left": []}
     if not check_mode:
@@ -183,6 +190,7 @@ def main() -> None:
             "journal": {"type": "path", "required": True},
             "state": {"type": "str", "choices": list(_WORDS), "required": True},
             "also_completed": {"type": "bool", "default": False},
+            "containers_last": {"type": "bool", "default": False},
             "project": {"type": "dict"},
             "services": {"type": "list", "elements": "str", "default": []},
         },

@@ -11,16 +11,18 @@ Kinds of entries: ``sql`` (statements), ``file`` (restore its old bytes), ``cont
 their
 compose files, or remove those that were made), ``gateway`` (reload it), ``fingerprint`` (rows of a database after it
 was
-filled); and the markers ``taken_back`` (single entries), ``completed`` and ``undone`` (everything before them is
-closed).
+filled); and the markers ``taken_back`` (single entries), ``completed``, ``undone``, ``rolled_back`` and ``forgotten``
+(everything before them is closed).
 """
 
-from typing import Any, Dict, Iterable, List, Mapping, Protocol, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Protocol, Sequence, Set, Tuple
 
 from .._core.errors import BulkheadError
 from .._core.sql import Sql
 
-CLOSING = ("completed", "undone", "rolled_back")
+# What can't be taken back by this journal any more: somebody did, or its things have moved on.
+_GONE = ("undone", "rolled_back", "forgotten")
+CLOSING = ("completed", *_GONE)
 _MARKERS = CLOSING + ("prepared", "taken_back")
 
 Entry = Dict[str, Any]
@@ -100,7 +102,7 @@ def interrupted_entries(entries: Sequence[Entry]) -> List[Entry]:
 
 def completed_entries(entries: Sequence[Entry]) -> List[Entry]:
     """Return what completed runs did that wasn't taken back by any later one, oldest first."""
-    return [] if open_entries(entries) else _after(entries, ("undone", "rolled_back"))
+    return [] if open_entries(entries) else _after(entries, _GONE)
 
 
 def _after(entries: Sequence[Entry], markers: Sequence[str]) -> List[Entry]:
@@ -116,8 +118,12 @@ def _after(entries: Sequence[Entry], markers: Sequence[str]) -> List[Entry]:
     ]
 
 
-def undo(entries: Sequence[Entry], hands: Hands) -> Dict[str, List[str]]:
+def undo(entries: Sequence[Entry], hands: Hands, containers_last: bool = False) -> Dict[str, List[str]]:
     """Take open entries back, the newest first.
+
+    Arguments:
+        containers_last: whether services are brought up after all else was taken back, each once: whoever asks for it
+            has stopped them.
 
     Returns ``restored`` (what is as it was), ``kept`` (what was put aside because rows came since), ``set_aside`` (the
     names of such databases) and ``left`` (what could not be taken back, with the reason): one failure doesn't keep the
@@ -125,12 +131,13 @@ def undo(entries: Sequence[Entry], hands: Hands) -> Dict[str, List[str]]:
     """
     report: Dict[str, List[str]] = {"restored": [], "kept": [], "set_aside": [], "left": []}
     aside = _set_aside(entries, hands, report)
-    for entry in reversed(entries):
+    waiting = [entry for entry in entries if entry.get("kind") == "containers"] if containers_last else []
+    for entry in _in_order(entries, waiting):
         kind = entry.get("kind")
         try:
             if kind == "sql":
-                _undo_sql(entry, hands, aside)
-                report["restored"].append(entry["what"])
+                if _undo_sql(entry, hands, aside):
+                    report["restored"].append(entry["what"])
             elif kind == "file":
                 report["restored"].append(hands.restore_file(entry))
             elif kind == "containers":
@@ -140,6 +147,20 @@ def undo(entries: Sequence[Entry], hands: Hands) -> Dict[str, List[str]]:
         except BulkheadError as error:
             report["left"].append("%s: %s" % (entry.get("what") or entry.get("path") or kind, error))
     return report
+
+
+def _in_order(entries: Sequence[Entry], waiting: Sequence[Entry]) -> Iterator[Entry]:
+    """Yield entries in the order in which they are taken back: those that wait at the end, each service once."""
+    for entry in reversed(entries):
+        if not any(entry is other for other in waiting):
+            yield entry
+    seen: Set[Tuple[str, str, str]] = set()
+    for entry in reversed(waiting):
+        names = [(entry["project"], entry["working_dir"], service) for service in entry["services"]]
+        left = [name[2] for name in names if name not in seen]
+        seen.update(names)
+        if left:
+            yield dict(entry, services=left)
 
 
 def _set_aside(entries: Sequence[Entry], hands: Hands, report: Dict[str, List[str]]) -> Dict[str, Entry]:
@@ -174,10 +195,15 @@ def empty_as_before(entry: Entry) -> Sequence[Sql]:
     return (Sql(text, (entry["database"], entry["owner"])),)
 
 
-def _undo_sql(entry: Entry, hands: Hands, aside: Mapping[str, Entry]) -> None:
+def _undo_sql(entry: Entry, hands: Hands, aside: Mapping[str, Entry]) -> bool:
+    """Take a change by SQL back; return whether it was: what concerns a database that was put aside stays."""
+    done = True
     for data in entry["undo"]:
         statement = Sql.from_json(data)
         # What was put aside isn't emptied or handed over, and its owner still owns it.
         concerned = statement.database in aside or any(name in aside for name in statement.names)
-        if not concerned and not (aside and statement.text.startswith("DROP ROLE")):
+        if concerned or (aside and statement.text.startswith("DROP ROLE")):
+            done = False
+        else:
             hands.execute(statement)
+    return done

@@ -251,3 +251,62 @@ def test_what_was_completed_is_known_until_it_is_rolled_back() -> None:
     assert completed_entries([*done, {"kind": "taken_back", "ids": ["b"]}]) == [one]
     assert completed_entries([*done, {"kind": "rolled_back"}]) == []
     assert completed_entries([one, {"kind": "undone"}, two, {"kind": "completed"}]) == [two]
+
+
+def containers(project: str, *services: str, created: bool = False) -> Entry:
+    """Return the entry for services of a project."""
+    return containers_entry(project, "/srv/" + project, ["compose.yml"], [], services, created)
+
+
+def test_services_that_were_stopped_come_up_last_and_once() -> None:
+    entries = [
+        containers("a", "web", "worker"),
+        entry("1"),
+        containers("a", "web"),
+        {"kind": "file", "path": "/srv/a/.env"},
+        containers("b", "web"),
+        entry("2"),
+        gateway_entry("gateway"),
+        containers("a", "worker", "web", "cron"),
+    ]
+    hands = MemoryHands()
+    report = undo(entries, hands, containers_last=True)
+    assert report["left"] == []
+    assert hands.seen == [
+        "reload gateway",
+        "UNDO 2",
+        "restore /srv/a/.env",
+        "UNDO 1",
+        # Of one name in two projects there are two; what is up already isn't brought up again.
+        "up worker,web,cron",
+        "up web",
+    ]
+    assert len(report["restored"]) == 6
+    # The entries are the journal's own.
+    assert entries[0]["services"] == ["web", "worker"]
+
+
+def test_services_come_up_last_though_something_could_not_be_taken_back() -> None:
+    entries = [containers("a", "web"), {"kind": "file", "path": "/changed"}, entry("1")]
+    hands = MemoryHands(fails=["UNDO 1"])
+    report = undo(entries, hands, containers_last=True)
+    assert hands.seen == ["up web"]
+    assert len(report["left"]) == 2
+
+
+def test_without_being_asked_services_come_up_in_their_turn() -> None:
+    entries = [containers("a", "web"), entry("1"), containers("a", "web"), entry("2")]
+    hands = MemoryHands()
+    undo(entries, hands)
+    assert hands.seen == ["UNDO 2", "up web", "UNDO 1", "up web"]
+
+
+def test_a_database_that_gave_way_comes_back_before_its_services() -> None:
+    moved = [
+        sql_entry("database", "database d", [Sql("DROP DATABASE IF EXISTS {} WITH (FORCE)", ("d",))]),
+        fingerprint_entry("d", {"public.t": 1}, False, ""),
+        containers("a", "web"),
+    ]
+    hands = MemoryHands(rows={"d": {"public.t": 1}})
+    assert undo(moved, hands, containers_last=True)["left"] == []
+    assert hands.seen == ['DROP DATABASE IF EXISTS "d" WITH (FORCE)', "up web"]
