@@ -56,7 +56,11 @@ GET_PIP_VERSIONS = ("24_2", "25_2")
 REQUIRED_PHASES = ("syntax", "check", "converge", "idempotence", "verify")
 # Every restore restores: a second one that does nothing would be wrong. What "postgrest" runs is checked and run twice
 # by "site"; what is its own, an instance that is repointed, is run twice by its tests.
-LEFT_OUT = {"disaster": ("idempotence",), "postgrest": ("check", "idempotence")}
+LEFT_OUT = {
+    "consolidate": ("check", "idempotence"),
+    "disaster": ("idempotence",),
+    "postgrest": ("check", "idempotence"),
+}
 PHASE = re.compile(r"^\w+\s+\[(?P<scenario>[\w.-]+) > (?P<phase>\w+)\] Executed: (?P<outcome>\w+)")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -340,7 +344,7 @@ def tests(item: str, place: str) -> Part:
 
 
 # What a machine has once, by the word that shows that a file of tests uses it.
-USED_BY_FILES = {"stack: Any": DEMO, "pg_restore_verify": DRILLS}
+USED_BY_FILES = {"stack: Any": DEMO, "pg_restore_verify": DRILLS, "pg_database_move": DRILLS}
 # A run of a playbook takes about as long as so many characters of other tests.
 PLAYBOOK_LENGTH = 5000
 
@@ -606,6 +610,7 @@ def scenarios() -> List[str]:
 # What a machine has once, by the scenario that uses it; one that isn't named uses the demo's stack.
 MATRIX_PORT = "port 18008"
 USED_BY_SCENARIOS = {
+    "consolidate": frozenset([DRILLS]),
     "disaster": frozenset([DEMO, MATRIX_PORT]),
     "metrics": frozenset([DRILLS]),
     "tenants": frozenset([MATRIX_PORT]),

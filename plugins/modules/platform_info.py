@@ -119,6 +119,12 @@ phases:
       description: Clusters and databases as options of M(bulkhead.stack.metrics_textfile), and what alerts need.
       type: dict
       sample: {}
+    consolidate:
+      description:
+        - Clusters, databases and what their services need, as C(options) of M(bulkhead.stack.consolidation_info); in
+          C(moves) what it takes to move a database, in C(servers) how each cluster is reached.
+      type: dict
+      sample: {}
     docs:
       description: What the runbook and its status file tell. Nothing secret is in it.
       type: dict
@@ -134,6 +140,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform import restores
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform.documents import project_documents
+from ansible_collections.bulkhead.stack.plugins.module_utils._platform.moves import project_moves, project_servers
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform.projections import project
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform.recovery import (
     project_recovery,
@@ -152,6 +159,8 @@ def main() -> None:
         platform = validate(module.params["platform"], module.params["profiles"])
         phases = dict(project(platform, module.params["profiles"]), docs=project_recovery(platform))
         phases["backup"]["saves"] = project_saves(platform)
+        phases["consolidate"]["moves"] = project_moves(platform, module.params["profiles"])
+        phases["consolidate"]["servers"] = project_servers(platform)
         phases["documents"] = project_documents(platform, module.params["profiles"])
         phases.update(restore=restores.restore(platform), drill=restores.drill(platform))
     except BulkheadError as error:

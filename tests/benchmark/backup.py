@@ -54,7 +54,7 @@ BOUNDS = {"embeddings": (4.0, 2.5, 1.0), "pgbench": (1 / 1.1, 1 / 1.1, 1.0)}
 
 
 @contextmanager
-def own_container(rows: str) -> Iterator[str]:
+def own_container(rows: str, image: str = IMAGE) -> Iterator[str]:
     """Start a container of ours, on a network of its own, with what SQL makes in its database; remove it in the end."""
     name = f"bulkhead-benchmark-{uuid.uuid4().hex[:8]}"
     password = uuid.uuid4().hex
@@ -71,7 +71,7 @@ def own_container(rows: str) -> Iterator[str]:
         LABEL,
         "-e",
         "POSTGRES_PASSWORD",
-        IMAGE,
+        image,
     ]
     subprocess.run(["docker", "network", "create", "--label", LABEL, name], check=True, stdout=subprocess.DEVNULL)
     try:

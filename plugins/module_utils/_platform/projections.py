@@ -29,6 +29,7 @@ def project(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Dict[st
         "copies": _copies(platform),
         "audit": _audit(platform, profiles),
         "metrics": _metrics(platform, profiles),
+        "consolidate": _consolidate(platform, profiles),
     }
 
 
@@ -63,15 +64,15 @@ def journal_path(platform: Mapping[str, Any], key: str) -> str:
     return posixpath.join(platform["state_dir"], "journal", key + ".jsonl")
 
 
-def _folder(item: Mapping[str, Any]) -> str:
+def folder_of(item: Mapping[str, Any]) -> str:
     return posixpath.dirname(item["compose_file"])
 
 
 def _resolve(item: Mapping[str, Any], path: str) -> str:
-    return posixpath.normpath(posixpath.join(_folder(item), path))
+    return posixpath.normpath(posixpath.join(folder_of(item), path))
 
 
-def _compose(item: Mapping[str, Any]) -> Thing:
+def compose_of(item: Mapping[str, Any]) -> Thing:
     """Return a compose project's options, for our modules."""
     options: Thing = {"path": item["compose_file"]}
     if item.get("project"):
@@ -83,10 +84,10 @@ def _compose(item: Mapping[str, Any]) -> Thing:
 
 
 def _slug(item: Mapping[str, Any]) -> str:
-    return str(item.get("project") or posixpath.basename(_folder(item)))
+    return str(item.get("project") or posixpath.basename(folder_of(item)))
 
 
-def _service_name(name: str, service: Mapping[str, Any]) -> str:
+def service_name(name: str, service: Mapping[str, Any]) -> str:
     return str(service.get("service") or name)
 
 
@@ -113,10 +114,8 @@ def _dns(platform: Mapping[str, Any]) -> List[Thing]:
         first = next(iter(group.values()))
         result.append(
             {
-                "compose": _compose(first),
-                "services": [
-                    _service_name(name, service) for name, service in group.items() if service["reaches_host"]
-                ],
+                "compose": compose_of(first),
+                "services": [service_name(name, service) for name, service in group.items() if service["reaches_host"]],
                 "networks": _attachments(group),
                 "profiles": first.get("profiles") or [],
                 "probes": [probe for name, service in group.items() for probe in _probes(name, service)],
@@ -141,9 +140,9 @@ def _attachments(group: Mapping[str, Thing]) -> List[Thing]:
             networks.append(network)
         same = next((entry for entry in found if entry["networks"] == networks), None)
         if same is not None:
-            same["services"].append(_service_name(name, service))
+            same["services"].append(service_name(name, service))
         elif networks:
-            found.append({"services": [_service_name(name, service)], "networks": networks})
+            found.append({"services": [service_name(name, service)], "networks": networks})
     return found
 
 
@@ -225,7 +224,7 @@ def _safety(platform: Mapping[str, Any], key: str, database: Thing) -> List[Thin
     common: Thing = dict(
         connection(platform, database["cluster"]), retention={"last": 5}, verify="read", label="before-isolation"
     )
-    name, recipients = database_name(platform, key), _recipients(platform)
+    name, recipients = database_name(platform, key), recipients_of(platform)
     own = dict(common, database=name, dest=posixpath.join(root, key), encrypt_to=recipients.get(name, []))
     dumps = [{"reference": False, "options": own}]
     legacy = database.get("legacy")
@@ -240,7 +239,7 @@ def _safety(platform: Mapping[str, Any], key: str, database: Thing) -> List[Thin
     return dumps
 
 
-def _recipients(platform: Mapping[str, Any]) -> Dict[str, List[str]]:
+def recipients_of(platform: Mapping[str, Any]) -> Dict[str, List[str]]:
     """Return to whom dumps are encrypted, by the database's name on the server, whichever phase makes them."""
     found: Dict[str, List[str]] = {}
     for key, item in platform["databases"].items():
@@ -276,7 +275,7 @@ def _postgrest(platform: Mapping[str, Any]) -> List[Thing]:
             continue
         database = platform["databases"][instance["database"]]
         config: Thing = dict(
-            _compose(instance),
+            compose_of(instance),
             service=instance["service"],
             mode=instance["mode"],
             settings=instance.get("settings") or {},
@@ -372,10 +371,10 @@ def _users(platform: Mapping[str, Any], key: str, profiles: Mapping[str, Any]) -
 def project_services(group: Mapping[str, Thing]) -> Thing:
     """Return what stops and starts the services of one compose project, in order."""
     first = next(iter(group.values()))
-    folder = _folder(first)
+    folder = folder_of(first)
     return {
-        "compose": _compose(first),
-        "services": [_service_name(name, item) for name, item in group.items()],
+        "compose": compose_of(first),
+        "services": [service_name(name, item) for name, item in group.items()],
         "profiles": first.get("profiles") or [],
         "stop": [
             {"argv": item["stop"], "chdir": folder} for item in reversed(list(group.values())) if item.get("stop")
@@ -398,12 +397,12 @@ def _settings(
             variables, variables_from = _variables(platform, item, options, profiles)
             same = next((entry for entry in result if _same_setting(entry, item, variables, variables_from)), None)
             if same is not None:
-                same["services"].append(_service_name(name, item))
+                same["services"].append(service_name(name, item))
             elif variables or variables_from:
                 result.append(
                     dict(
-                        _compose(item),
-                        services=[_service_name(name, item)],
+                        compose_of(item),
+                        services=[service_name(name, item)],
                         variables=variables,
                         variables_from=variables_from,
                         journal=journal,
@@ -415,13 +414,13 @@ def _settings(
 def _is_set(settings: List[Thing], name: str, item: Thing) -> bool:
     """Whether any of a service's variables is set: others have no reason to be stopped."""
     return any(
-        setting["path"] == item["compose_file"] and _service_name(name, item) in setting["services"]
+        setting["path"] == item["compose_file"] and service_name(name, item) in setting["services"]
         for setting in settings
     )
 
 
 def _same_setting(entry: Thing, item: Thing, variables: Thing, variables_from: Thing) -> bool:
-    compose = _compose(item)
+    compose = compose_of(item)
     return all(entry.get(name) == compose.get(name) for name in ("path", "project_name")) and (
         (entry["variables"], entry["variables_from"]) == (variables, variables_from)
     )
@@ -476,7 +475,7 @@ def _kept(platform: Mapping[str, Any]) -> Thing:
         "register": register_path(platform),
         "audit_log": audit_path(platform),
         "backup_root": platform["backup_root"],
-        "encrypt_to": _recipients(platform),
+        "encrypt_to": recipients_of(platform),
         "clusters": [{"name": name, "connection": connection(platform, name)} for name in platform["clusters"]],
     }
 
@@ -704,7 +703,7 @@ def _audited_host(platform: Mapping[str, Any], services: List[Thing], instances:
     containers += [item["container"] for item in platform["clusters"].values() if item.get("container")]
     projects: List[Thing] = []
     for item in [*platform["services"].values(), *platform["postgrest"].values()]:
-        options = _compose(item)
+        options = compose_of(item)
         options.pop("project_name", None)
         if options not in projects:
             projects.append(options)
@@ -735,4 +734,42 @@ def _metrics(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Thing:
         "timezone": platform["timezone"],
         "restores": posixpath.join(platform["state_dir"], "restores.jsonl"),
         "folder": posixpath.join(platform["state_dir"], "metrics"),
+    }
+
+
+def _consolidate(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> Thing:
+    """Return what a decision on the clusters is made from, as options of a module."""
+    # A service inside of a shared database is no database: it goes where that goes.
+    databases = {key: item for key, item in platform["databases"].items() if item["strategy"] == "database"}
+    services = []
+    for name, service in platform["services"].items():
+        profile = profiles.get(str(service.get("profile"))) or {}
+        services.append(
+            {
+                "name": name,
+                "container": container_name(name, service),
+                "profile": service.get("profile"),
+                # Of these the tag says which version of the program runs.
+                "images": list(profile.get("images") or []),
+                "minimum_postgres": service["minimum_postgres"],
+                "postgres": profile.get("postgres") or {},
+            }
+        )
+    return {
+        "options": {
+            "clusters": [dict(connection(platform, name), name=name) for name in platform["clusters"]],
+            "databases": [
+                {
+                    "key": key,
+                    "name": database_name(platform, key),
+                    "cluster": item["cluster"],
+                    "criticality": item["criticality"],
+                    "services": list(users_of(platform, key)[0]),
+                    "schedule": (item.get("backup") or {}).get("schedule"),
+                    "folder": backup_folder(platform, key) if item.get("backup") else None,
+                }
+                for key, item in databases.items()
+            ],
+            "services": services,
+        },
     }

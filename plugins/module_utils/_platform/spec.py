@@ -46,6 +46,13 @@ CLUSTER = {
     "superuser": Field(),
     "password": Field(),
     "maintenance_database": Field(default="postgres"),
+    # Where its container is defined, and what made its databases when its volume was empty: for the consolidation.
+    "compose_file": Field(),
+    "service": Field(),
+    "project": Field(),
+    "files": Field("list"),
+    "env_files": Field("list"),
+    "init_scripts": Field("list", default=[]),
 }
 
 RETENTION = {name: Field("int") for name in ("keep", "last", "hourly", "daily", "weekly", "monthly", "yearly")}
@@ -123,6 +130,17 @@ RECOVERY = {
     "checklist": Field("list", default=[]),
 }
 
+# Where a database could live, how it would be reached there, and what becomes of its own server.
+CONSOLIDATE = {
+    "to": Field(required=True),
+    "name": Field(),
+    "owner": Field(required=True),
+    "host": Field(),
+    "port": Field("int", default=5432),
+    "leave_out_roles": Field("list", default=[]),
+    "keep_for": Field("duration", default=30 * 86400),
+}
+
 DATABASE = {
     "cluster": Field(required=True),
     "name": Field(),
@@ -153,6 +171,7 @@ DATABASE = {
     "legacy": Field("dict", fields=LEGACY),
     "backup": Field("dict", fields=BACKUP),
     "recovery": Field("dict", fields=RECOVERY),
+    "consolidate": Field("dict", fields=CONSOLIDATE),
 }
 
 # A text stands for the name alone: a network that the compose files declare.
@@ -192,6 +211,8 @@ SERVICE = {
     "stop": Field("list"),
     "edits": Field("list", fields=EDIT),
     "database_variables": Field("dict"),
+    # The oldest major of PostgreSQL that it runs with.
+    "minimum_postgres": Field("int"),
 }
 
 GATEWAY = {

@@ -11,6 +11,7 @@ from .._audit.kinds import known_words, named
 from .._core.errors import DescriptionError, InputError
 from .._core.schedule import parse_schedule
 from .._core.text import format_duration, nearest, parse_duration
+from .._versions.releases import END_OF_LIFE
 from .spec import BLOCKS, PLATFORM, Field
 
 _TYPE_NAMES = {
@@ -42,6 +43,7 @@ def validate(description: Any, profiles: Optional[Mapping[str, Any]] = None) -> 
         _check_databases(platform, mistakes)
         _check_recovery(platform, mistakes)
         _check_strategies(platform, known, mistakes)
+        _check_minimums(platform, mistakes)
         _check_schedules(platform, mistakes)
         _check_accepted(platform, mistakes)
         _check_documents(platform, mistakes)
@@ -208,6 +210,32 @@ def _refer(path: str, name: Optional[str], kind: str, known: Mapping[str, Any], 
         mistakes.append("%s: there is no %s %s; %s" % (path, kind, name, hint))
 
 
+def _check_consolidate(
+    name: str,
+    database: Mapping[str, Any],
+    platform: Mapping[str, Any],
+    profiles: Mapping[str, Any],
+    mistakes: List[str],
+) -> None:
+    """Whether a database can be moved as is said, and its services be pointed to the new place."""
+    wanted, where = database.get("consolidate"), "databases.%s.consolidate" % name
+    if not isinstance(wanted, dict):
+        return
+    clusters = platform.get("clusters") or {}
+    _refer("%s.to" % where, wanted.get("to"), "cluster", clusters, mistakes)
+    if wanted.get("to") is not None and wanted["to"] == database.get("cluster"):
+        mistakes.append("%s.to: is the cluster that it is in already." % where)
+    target = clusters.get(str(wanted.get("to"))) or {}
+    if not wanted.get("host") and not target.get("container"):
+        mistakes.append("%s.host: is missing: under which name do the services reach that cluster?" % where)
+    for key, service in _things(platform, "services").items():
+        if service.get("database") == name and not database_variables(profiles, service):
+            mistakes.append(
+                "services.%s.database_variables: are needed, since %s is to move: which variables of the service hold"
+                " the database's url, or its host, port, name, user and password?" % (key, name)
+            )
+
+
 def _check_repoint(
     name: str,
     service: Mapping[str, Any],
@@ -226,13 +254,19 @@ def _check_repoint(
         )
 
 
+def database_variables(profiles: Mapping[str, Any], service: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return which variables of a service hold what of its database: url, host, port, name, user and password."""
+    profile = profiles.get(str(service.get("profile"))) or {}
+    found: Mapping[str, str] = service.get("database_variables") or profile.get("database_variables") or {}
+    return found
+
+
 def repointing_variables(profiles: Mapping[str, Any], service: Mapping[str, Any]) -> Optional[Mapping[str, str]]:
     """Return which variables of a program hold ``name``, ``user`` and ``password`` of its database.
 
     None where its profile doesn't say, or where one URL may hold all three.
     """
-    profile = profiles.get(str(service.get("profile"))) or {}
-    variables = service.get("database_variables") or profile.get("database_variables") or {}
+    variables = database_variables(profiles, service)
     complete = {"name", "user", "password"} <= set(variables) and "url" not in variables
     return {part: variables[part] for part in ("name", "user", "password")} if complete else None
 
@@ -241,6 +275,7 @@ def _check_references(platform: Mapping[str, Any], profiles: Mapping[str, Any], 
     clusters, databases = platform.get("clusters") or {}, platform.get("databases") or {}
     for name, database in _things(platform, "databases").items():
         _refer("databases.%s.cluster" % name, database.get("cluster"), "cluster", clusters, mistakes)
+        _check_consolidate(name, database, platform, profiles, mistakes)
         legacy = database.get("legacy") or {}
         is_own = database.get("strategy") == "database"
         if is_own and legacy.get("database") is not None and legacy["database"] == (database.get("name") or name):
@@ -471,6 +506,17 @@ def _check_strategies(platform: Mapping[str, Any], profiles: Mapping[str, Any], 
             mistakes.append(
                 "databases.%s.strategy: %s (services.%s) can't live in a %s; it can in: %s."
                 % (service["database"], service["profile"], name, strategy, ", ".join(known))
+            )
+
+
+def _check_minimums(platform: Mapping[str, Any], mistakes: List[str]) -> None:
+    """Whether what a service needs of PostgreSQL is a major, and not a version's number."""
+    for name, service in _things(platform, "services").items():
+        least = service.get("minimum_postgres")
+        if least is not None and least not in END_OF_LIFE:
+            mistakes.append(
+                "services.%s.minimum_postgres: %d is no major of PostgreSQL that is known; write it like 15."
+                % (name, least)
             )
 
 
