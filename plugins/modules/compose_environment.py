@@ -281,8 +281,9 @@ def run(options: Dict[str, Any], given: Variables, urls: Dict[str, Dict[str, str
         plan = make_plan(state, placed, override, context.documents())
         # A new env file may hold a password.
         changes = [
-            FileChange(change.what, *change.data, 0o600 if change.what in placed.env_files else 0o644)
+            FileChange(change.what, before, after, 0o600 if change.what in placed.env_files else 0o644)
             for change in plan
+            for before, after in (change.data,)
         ]
         readers = sorted({name for names in placed.shared_with.values() for name in names})
         touched = placed.changed_services(chosen)
