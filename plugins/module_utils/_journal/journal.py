@@ -150,17 +150,22 @@ def undo(entries: Sequence[Entry], hands: Hands, containers_last: bool = False) 
 
 
 def _in_order(entries: Sequence[Entry], waiting: Sequence[Entry]) -> Iterator[Entry]:
-    """Yield entries in the order in which they are taken back: those that wait at the end, each service once."""
+    """Yield entries in the order in which they are taken back: those that wait at the end, each service once.
+
+    What was stopped first comes up last: it may need what was stopped after it.
+    """
     for entry in reversed(entries):
         if not any(entry is other for other in waiting):
             yield entry
     seen: Set[Tuple[str, str, str]] = set()
-    for entry in reversed(waiting):
+    first: List[Entry] = []
+    for entry in waiting:
         names = [(entry["project"], entry["working_dir"], service) for service in entry["services"]]
         left = [name[2] for name in names if name not in seen]
         seen.update(names)
         if left:
-            yield dict(entry, services=left)
+            first.append(dict(entry, services=left))
+    yield from reversed(first)
 
 
 def _set_aside(entries: Sequence[Entry], hands: Hands, report: Dict[str, List[str]]) -> Dict[str, Entry]:

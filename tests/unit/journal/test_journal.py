@@ -277,11 +277,12 @@ def test_services_that_were_stopped_come_up_last_and_once() -> None:
         "UNDO 2",
         "restore /srv/a/.env",
         "UNDO 1",
-        # Of one name in two projects there are two; what is up already isn't brought up again.
-        "up worker,web,cron",
+        # What was stopped last comes up first. Of one name in two projects there are two.
+        "up cron",
         "up web",
+        "up web,worker",
     ]
-    assert len(report["restored"]) == 6
+    assert len(report["restored"]) == 7
     # The entries are the journal's own.
     assert entries[0]["services"] == ["web", "worker"]
 
