@@ -6,13 +6,14 @@
 look.py STACK FILE
 """
 
-import hashlib
 import json
 import pathlib
+import re
 import subprocess
 import sys
-from typing import Any, Dict, List
+from typing import Any, Dict
 
+STAMP = re.compile(r"_\d{8}T\d{6}Z$")
 CONTAINERS = ("db", "modern", "langfuse-db", "web", "worker")
 SERVERS = ("db", "modern", "langfuse-db")
 # What the program's beat doesn't change; the enum's own name and the generated column included.
@@ -60,22 +61,18 @@ def main() -> None:
     """Look at everything once."""
     stack, target = (pathlib.Path(word) for word in sys.argv[1:])
     containers = {name: seen_container(name) for name in CONTAINERS}
-    databases: Dict[str, List[str]] = {}
     langfuse: Dict[str, Dict[str, str]] = {}
     for server in SERVERS:
         if containers[server]["running"]:
-            databases[server] = sql(server, "postgres", "SELECT datname FROM pg_database ORDER BY 1").splitlines()
-            for database in databases[server]:
+            for database in sql(server, "postgres", "SELECT datname FROM pg_database ORDER BY 1").splitlines():
                 if database in ("langfuse_db", "postgres") or database.startswith("langfuse_db_undone"):
                     if sql(server, database, "SELECT to_regclass('public.traces')"):
-                        langfuse["%s/%s" % (server, database.split("_2026")[0])] = seen_database(server, database)
-    compose = (stack / "langfuse" / "docker-compose.yml").read_bytes()
+                        langfuse["%s/%s" % (server, STAMP.sub("", database))] = seen_database(server, database)
     seen = {
         "containers": containers,
-        "databases": databases,
         "langfuse": langfuse,
-        "compose": compose.decode("utf-8"),
-        "compose_sha256": hashlib.sha256(compose).hexdigest(),
+        # Its line ends as they are.
+        "compose": (stack / "langfuse" / "docker-compose.yml").read_bytes().decode("utf-8"),
     }
     target.write_text(json.dumps(seen, indent=1))
 

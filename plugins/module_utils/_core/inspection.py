@@ -40,3 +40,11 @@ def started_at(inspection: Mapping[str, Any]) -> Optional[float]:
         return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float("0." + (fraction or "0"))
     except ValueError:
         return None
+
+
+def repository_of(image: str) -> str:
+    """Return an image's name without registry, tag and digest: ``supabase/postgres``."""
+    path = image.partition("@")[0].split("/")
+    if len(path) > 1 and (path[0] == "localhost" or "." in path[0] or ":" in path[0]):
+        path = path[1:]
+    return "/".join([*path[:-1], path[-1].partition(":")[0]])

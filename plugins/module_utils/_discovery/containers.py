@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 from urllib.parse import unquote, urlsplit
 
-from .._core.inspection import LABEL_DIRECTORY, LABEL_FILES, LABEL_PROJECT, LABEL_SERVICE, environment_of
+from .._core.inspection import LABEL_DIRECTORY, LABEL_FILES, LABEL_PROJECT, LABEL_SERVICE, environment_of, repository_of
 
 POSTGRES, POSTGREST, SERVICE = "postgres", "postgrest", "service"
 
@@ -82,17 +82,8 @@ def _absolute(path: str, folder: str) -> str:
     return path if path.startswith("/") else "%s/%s" % (folder.rstrip("/"), path)
 
 
-def _short(image: str) -> str:
-    """Return an image's name without registry, tag and digest: ``supabase/postgres``."""
-    parts = image.partition("@")[0].split("/")
-    parts[-1] = parts[-1].partition(":")[0]
-    if len(parts) > 1 and any(mark in parts[0] for mark in ".:"):
-        parts = parts[1:]
-    return "/".join(parts)
-
-
 def _kind(image: str, environment: Mapping[str, str], exposed: Mapping[str, Any]) -> str:
-    short = _short(image)
+    short = repository_of(image)
     if "postgrest" in short or "PGRST_DB_URI" in environment:
         return POSTGREST
     # The official image, and those built on it, set PGDATA; a program that merely uses a server doesn't.
@@ -103,7 +94,7 @@ def _kind(image: str, environment: Mapping[str, str], exposed: Mapping[str, Any]
 
 
 def _profile(image: str, profiles: Mapping[str, Any]) -> str:
-    short = _short(image)
+    short = repository_of(image)
     for name, profile in profiles.items():
         for pattern in profile.get("images") or []:
             if fnmatch.fnmatchcase(short, pattern):

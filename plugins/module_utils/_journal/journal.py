@@ -131,8 +131,7 @@ def undo(entries: Sequence[Entry], hands: Hands, containers_last: bool = False) 
     """
     report: Dict[str, List[str]] = {"restored": [], "kept": [], "set_aside": [], "left": []}
     aside = _set_aside(entries, hands, report)
-    waiting = [entry for entry in entries if entry.get("kind") == "containers"] if containers_last else []
-    for entry in _in_order(entries, waiting):
+    for entry in _containers_last(entries) if containers_last else reversed(entries):
         kind = entry.get("kind")
         try:
             if kind == "sql":
@@ -149,23 +148,20 @@ def undo(entries: Sequence[Entry], hands: Hands, containers_last: bool = False) 
     return report
 
 
-def _in_order(entries: Sequence[Entry], waiting: Sequence[Entry]) -> Iterator[Entry]:
-    """Yield entries in the order in which they are taken back: those that wait at the end, each service once.
+def _containers_last(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """Yield entries in the order in which they are taken back, services at the end, each once.
 
     What was stopped first comes up last: it may need what was stopped after it.
     """
-    for entry in reversed(entries):
-        if not any(entry is other for other in waiting):
-            yield entry
+    yield from (entry for entry in reversed(entries) if entry.get("kind") != "containers")
     seen: Set[Tuple[str, str, str]] = set()
     first: List[Entry] = []
-    for entry in waiting:
-        names = [(entry["project"], entry["working_dir"], service) for service in entry["services"]]
-        left = [name[2] for name in names if name not in seen]
-        seen.update(names)
-        if left:
-            first.append(dict(entry, services=left))
-    yield from reversed(first)
+    for entry in entries:
+        if entry.get("kind") == "containers":
+            names = [(entry["project"], entry["working_dir"], service) for service in entry["services"]]
+            first.append(dict(entry, services=[name[2] for name in names if name not in seen]))
+            seen.update(names)
+    yield from (entry for entry in reversed(first) if entry["services"])
 
 
 def _set_aside(entries: Sequence[Entry], hands: Hands, report: Dict[str, List[str]]) -> Dict[str, Entry]:

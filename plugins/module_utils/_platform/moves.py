@@ -12,6 +12,7 @@ from .projections import (
     connection,
     container_name,
     database_name,
+    password_path,
     project_services,
     recipients_of,
     register_path,
@@ -48,9 +49,7 @@ def _move(platform: Mapping[str, Any], profiles: Mapping[str, Any], key: str, da
     # One for each way: where it was taken, what was done on the way before can't be taken back any more.
     journals = posixpath.join(platform["state_dir"], "journal")
     journal = posixpath.join(journals, "consolidate-%s-from-%s-to-%s.jsonl" % (key, database["cluster"], target))
-    password_file = database.get("owner_password_file") or posixpath.join(
-        platform["state_dir"], "secrets", key + ".password"
-    )
+    password_file = password_path(platform, key)
     host = wanted.get("host") or platform["clusters"][target]["container"]
     place = {"host": host, "port": str(wanted["port"]), "database": name, "user": wanted["owner"]}
     return {
@@ -59,7 +58,6 @@ def _move(platform: Mapping[str, Any], profiles: Mapping[str, Any], key: str, da
         "to": target,
         "journal": journal,
         "journals": {"folder": journals, "pattern": "consolidate-%s-from-*.jsonl" % key},
-        "source": source,
         "target": connection(platform, target),
         "move": {
             **source,

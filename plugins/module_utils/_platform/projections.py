@@ -59,6 +59,12 @@ def backup_folder(platform: Mapping[str, Any], key: str) -> str:
     return str(backup.get("folder") or posixpath.join(platform["backup_root"], key))
 
 
+def password_path(platform: Mapping[str, Any], key: str) -> str:
+    """Return the file that holds the password of a database's owner."""
+    given = platform["databases"][key].get("owner_password_file")
+    return str(given or posixpath.join(platform["state_dir"], "secrets", key + ".password"))
+
+
 def journal_path(platform: Mapping[str, Any], key: str) -> str:
     """Return the file that holds the journal of a database's isolation."""
     return posixpath.join(platform["state_dir"], "journal", key + ".jsonl")
@@ -189,9 +195,7 @@ def _isolate(platform: Mapping[str, Any], profiles: Mapping[str, Any]) -> List[T
         if database.get("owner_password"):
             options["owner_password"] = database["owner_password"]
         else:
-            options["owner_password_file"] = database.get("owner_password_file") or posixpath.join(
-                platform["state_dir"], "secrets", key + ".password"
-            )
+            options["owner_password_file"] = password_path(platform, key)
         if database.get("legacy"):
             options["legacy"] = {
                 field: value for field, value in database["legacy"].items() if value is not None and field != "keep_for"

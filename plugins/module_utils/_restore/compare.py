@@ -13,7 +13,7 @@ from .._dumps.snapshot import count_rows, database_facts, open_snapshot, without
 
 _SEQUENCES_PER_QUERY = 200
 # The first version that has the privilege MAINTAIN (release notes of PostgreSQL 17).
-_MAINTAIN = 17
+MAINTAIN_SINCE = 17
 # The role of an entry of an access list, and its rights.
 _ENTRY = re.compile(r'^((?:"(?:[^"]|"")*"|[^"=]*)=)([A-Za-z*]*)')
 # By whether it is many.
@@ -125,7 +125,7 @@ def differences(manifest: Mapping[str, Any], found: Mapping[str, Any]) -> List[s
         for name in _PROPERTIES
         if manifest.get(name) is not None and manifest[name] != found[name]
     ]
-    if 0 < _major(manifest.get("cluster") or {}) < _MAINTAIN <= _major(found):
+    if 0 < _major(manifest.get("cluster") or {}) < MAINTAIN_SINCE <= _major(found):
         found = dict(found, grants=[dict(item, acl=_without_maintain(item["acl"])) for item in found["grants"]])
     for kind in KINDS:
         if kind.field in manifest:

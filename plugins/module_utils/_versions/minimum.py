@@ -8,6 +8,7 @@ import re
 from datetime import date
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from .._core.inspection import repository_of
 from .releases import END_OF_LIFE
 
 # What is written before a version or after it: v4.2, 19.0-20260101, 16-alpine. More digits are a day or a commit.
@@ -65,14 +66,6 @@ def own_version(image: str, patterns: Sequence[str]) -> Optional[str]:
     """
     name = repository_of(image)
     return version_of(image) if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns) else None
-
-
-def repository_of(image: str) -> str:
-    """Return an image's name without registry, tag and digest: ``supabase/postgres``."""
-    path = image.partition("@")[0].split("/")
-    if len(path) > 1 and (path[0] == "localhost" or "." in path[0] or ":" in path[0]):
-        path = path[1:]
-    return "/".join([*path[:-1], path[-1].partition(":")[0]])
 
 
 def read_need(facts: Optional[Mapping[str, Any]], version: Optional[str], stated: Optional[int] = None) -> Need:

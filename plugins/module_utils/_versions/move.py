@@ -21,7 +21,7 @@ from .._dumps.pipeline import Stopwatch, connection_text
 from .._dumps.verify import first_lines
 from .._isolation.copying import CopyTable, Digest
 from .._restore import ports
-from .._restore.compare import differences, notes, read_facts
+from .._restore.compare import MAINTAIN_SINCE, differences, notes, read_facts
 from .._restore.places import mark_scratch
 from .._restore.statements import of_database, statements
 from .releases import minors_that_close
@@ -33,8 +33,6 @@ _TEXT = "PGOPTIONS=-c bytea_output=hex -c TimeZone=UTC -c statement_timeout=0 -c
 _LOAD = "PGOPTIONS=-c client_encoding=UTF8"
 _LOAD += " -c statement_timeout=0 -c log_min_error_statement=panic -c synchronous_commit=off"
 _PSQL = ["psql", "--no-psqlrc", "--no-password", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "--file=-"]
-# The first major that knows the privilege (release notes of PostgreSQL 17).
-_MAINTAIN = 17
 _RESTRICT_CVE = "CVE-2025-8714"
 _ENTRY = re.compile(r'^("(?:[^"]|"")*"|[^"=]*)=([A-Za-z*]*)/(.+)$')
 _NO_ENCODING = "SQL_ASCII"
@@ -423,7 +421,7 @@ def _compare(
     moved.counts = {"%s.%s" % (item["schema"], item["name"]): item["rows"] for item in found["tables"]}
     names = {(row["schema"], row["table"], row["name"]) for row in (*not_null, *theirs)}
     majors = {item["server_version_num"] // 10000 for item in (facts, found)}
-    before, after = (_as_at_target(item, rewriting, names, min(majors) >= _MAINTAIN) for item in (facts, found))
+    before, after = (_as_at_target(item, rewriting, names, min(majors) >= MAINTAIN_SINCE) for item in (facts, found))
     if len(majors) > 1:
         # A major writes a view's text in its own way (ruleutils.c): psql has run the source's.
         for item in (*before["views"], *after["views"]):

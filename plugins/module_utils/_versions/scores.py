@@ -9,9 +9,9 @@ A number says what was found, never what is hoped for: what isn't known is liste
 import fnmatch
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
+from .._core.inspection import repository_of
 from .._core.text import format_size
 from .facts import Database, Facts, Place, Service
-from .minimum import repository_of
 from .model import BLOCKS, CONVERTS, Fit
 from .releases import END_OF_LIFE
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import DescriptionError, InputError
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.inspection import repository_of
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform.projections import project
 from ansible_collections.bulkhead.stack.plugins.module_utils._platform.validate import validate
 from ansible_collections.bulkhead.stack.plugins.module_utils._versions.asked import check_asked
@@ -20,7 +21,6 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._versions.minimum i
     Need,
     own_version,
     read_need,
-    repository_of,
     version_of,
 )
 from ansible_collections.bulkhead.stack.plugins.module_utils._versions.releases import END_OF_LIFE
