@@ -4,6 +4,8 @@
 // "picture": bool}}, "print": bool}. Standard output: {"mistakes": [what the validator says], "requests": [what was asked for beside
 // the page itself], "complaints": [what the browser logged], "title", "views": {name: {what measure.js returns,
 // "png": base64 of the whole page}}; with "print" also "sheets": how many it takes, "pdf": base64}.
+//
+// Ends with 75, sysexits' EX_TEMPFAIL, where the browser ended by itself: it says nothing of the page.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -48,6 +50,15 @@ chromium.stdio[4].on("data", (piece) => {
     else if (message.method === "Page.loadEventFired") loaded();
   }
 });
+
+// Else nobody would answer any more, and node would end without a word.
+let wanted = true;
+chromium.on("exit", (code, signal) => {
+  if (!wanted) return;
+  console.error(`The browser ended by itself, with ${signal ?? `status ${code}`}.`);
+  process.exit(75);
+});
+chromium.stdio[3].on("error", () => {});
 
 function send(method, params = {}, sessionId = undefined) {
   last += 1;
@@ -98,6 +109,7 @@ if (print) {
   printed.pdf = (await ask("Page.printToPDF", { preferCSSPageSize: true, printBackground: false })).data;
   printed.sheets = Buffer.from(printed.pdf, "base64").toString("latin1").match(/\/Type\s*\/Page\b/g).length;
 }
+wanted = false;
 await send("Browser.close");
 
 // How much of a title a search engine shows is no matter here.
