@@ -6,6 +6,8 @@
 import json
 import os
 import pathlib
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from typing import Any, Callable, Dict, List, Tuple
@@ -37,6 +39,22 @@ def sql(machine: Host) -> Callable[..., List[str]]:
         result = machine.run(command, container, user, database, statement)
         assert result.rc == 0, result.stderr
         return [line for line in result.stdout.splitlines() if line]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def play() -> Callable[..., str]:
+    """Return a function that runs a playbook of the collection on the scenario's inventory and gives what it says."""
+
+    def run(name: str, *arguments: str) -> str:
+        argv = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "bulkhead.stack." + name]
+        argv += ["-i", os.environ["MOLECULE_INVENTORY_FILE"], *arguments]
+        done = subprocess.run(
+            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
 
     return run
 

@@ -61,7 +61,7 @@ LEFT_OUT = {
     "consolidate": ("check", "idempotence"),
     "disaster": ("idempotence",),
     "postgrest": ("check", "idempotence"),
-    "tenants": ("check",),
+    "tenants": ("check", "idempotence"),
 }
 PHASE = re.compile(r"^\w+\s+\[(?P<scenario>[\w.-]+) > (?P<phase>\w+)\] Executed: (?P<outcome>\w+)")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")

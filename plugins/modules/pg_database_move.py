@@ -181,6 +181,7 @@ page:
   elements: str
 """
 
+import os
 from contextlib import ExitStack
 from typing import Any, Dict, Optional
 
@@ -313,7 +314,7 @@ def run(options: Dict[str, Any], check_mode: bool) -> Dict[str, Any]:
         free = free_bytes(both.target, both.facts[1])
         fit = compare(read_uses(both.source, options["database"]), read_offer(both.target), free)
         wanted = Move(options["database"], name, options["owner"], tuple(options["leave_out_roles"]))
-        wanted = wanted._replace(lock_timeout_s=lock_timeout, run=both.run_id)
+        wanted = wanted._replace(lock_timeout_s=lock_timeout, run=both.run_id, processors=os.cpu_count() or 0)
         sides = Sides(both.source, both.source, both.target)
         plan = make_plan(wanted, fit, sides, rehearsal, options["end_sessions"])
         result: Dict[str, Any] = dict(plan.result(), fit=fit.to_json())

@@ -6,8 +6,6 @@ import os
 import pathlib
 import re
 import stat
-import subprocess
-import sys
 import time
 import urllib.parse
 from typing import Any, Callable, Dict, List, Set, Tuple
@@ -85,14 +83,10 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30) -> Any:
         time.sleep(0.2)
 
 
-def play(name: str) -> str:
-    """Run a playbook of the collection on the scenario's inventory; return what it says."""
-    argv = [str(pathlib.Path(sys.executable).parent / "ansible-playbook"), "bulkhead.stack." + name]
-    # At the real moment, not at the one that the scenario has begun with.
-    argv += ["-i", os.environ["MOLECULE_INVENTORY_FILE"], "-e", "bulkhead_clock="]
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+@pytest.fixture
+def play_now(play):
+    """Return a function that runs a playbook at the real moment, not at the one that the scenario has begun with."""
+    return lambda name: play(name, "-e", "bulkhead_clock=")
 
 
 def test_prometheus_has_seen_the_textfile(ask):
@@ -183,11 +177,11 @@ def test_the_numbers_are_those_of_the_servers(ask, sql):
     assert value('bulkhead_backup_newest_verified_timestamp_seconds{database="shop"}') == taken_at.timestamp()
 
 
-def test_an_alert_fires_when_a_backup_is_old_and_ends_with_the_next(firing):
+def test_an_alert_fires_when_a_backup_is_old_and_ends_with_the_next(firing, play_now):
     newest = max((FOLDER / "backups" / "shop").glob("*.manifest.json")).name.replace(".manifest.json", "")
     for path in (FOLDER / "backups" / "shop").glob(newest + "*"):
         path.unlink()
-    assert re.search(r"changed=1\b", play("metrics"))
+    assert re.search(r"changed=1\b", play_now("metrics"))
     found = wait_for(lambda: ("BulkheadRpoMissed", "shop") in firing() and firing())
     assert ("BulkheadRpoMissed", "blog") not in found
     alert = next(
@@ -196,15 +190,15 @@ def test_an_alert_fires_when_a_backup_is_old_and_ends_with_the_next(firing):
     assert alert["annotations"]["command"] == "ansible-playbook bulkhead.stack.backup -i /srv/inventories/mine"
     assert alert["labels"]["severity"] == "critical"
     # What the alert names mends it.
-    play("backup")
-    play("metrics")
+    play_now("backup")
+    play_now("metrics")
     wait_for(lambda: ("BulkheadRpoMissed", "shop") not in firing())
 
 
-def test_a_server_that_stands_still_is_told_as_down(machine, ask, firing):
+def test_a_server_that_stands_still_is_told_as_down(machine, ask, firing, play_now):
     machine.check_output("docker pause bulkhead-metrics-db")
     try:
-        said = play("metrics")
+        said = play_now("metrics")
         assert "main: " in said
         assert wait_for(lambda: ("BulkheadClusterDown", "main") in firing())
         # Of its other numbers there are none, instead of zeros; what is known of the copies is there.

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 
 import pytest
 
@@ -32,6 +33,10 @@ def programs():
 @pytest.fixture(scope="session")
 def ask(sql):
     return lambda database, statement: sql(database, statement, container="tenants-db")
+
+
+def test_a_second_run_changes_nothing(play):
+    assert re.search(r"\bchanged=0\b.* failed=0\b", play("site", "--skip-tags", "docs"))
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

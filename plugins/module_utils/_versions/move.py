@@ -10,9 +10,10 @@ at the first error. A rehearsal is the same move into a throwaway server.
 import re
 import secrets
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Protocol, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Protocol, Sequence, Set, Tuple
 
 from .._core.errors import BulkheadError, ConflictError, OutsideError, StateError, VerificationError
 from .._core.sql import Sql
@@ -35,9 +36,21 @@ _LOAD += " -c statement_timeout=0 -c log_min_error_statement=panic -c synchronou
 _PSQL = ["psql", "--no-psqlrc", "--no-password", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "--file=-"]
 _RESTRICT_CVE = "CVE-2025-8714"
 _ENTRY = re.compile(r'^("(?:[^"]|"")*"|[^"=]*)=([A-Za-z*]*)/(.+)$')
+_CREATE = "CREATE DATABASE "
 _NO_ENCODING = "SQL_ASCII"
 # A materialized view is refreshed with its owner's rights, and would be refused where a table has policies for it.
 _ROW_SECURITY = "SET row_security = off"
+_QUOTED = r'"(?:[^"]|"")*"'
+_EXCLUSIVE = re.compile(
+    r"ALTER TABLE (?:ONLY )?%s\.%s\s+ADD CONSTRAINT %s (?:PRIMARY KEY|UNIQUE|EXCLUDE)\b" % ((_QUOTED,) * 3)
+)
+# Who builds an index with workers while there is no processor for them waits for them. At work are who builds, who
+# reads back, and who is sent that.
+_BUSY = 3
+_WORKERS = """
+SELECT pg_catalog.set_config(name, least(setting::int, %d)::text, false)
+  FROM pg_catalog.pg_settings WHERE name = 'max_parallel_maintenance_workers'
+"""
 _OWNED = ("sequences", "tables", "views", "functions", "schemas")
 
 # Whose the objects are, and to whom something is granted; the first superuser is written down nowhere.
@@ -117,6 +130,7 @@ class Move(NamedTuple):
         takes_place_of: the name that it gets in the end; until then it is marked as a scratch database. Empty for none.
         owner: the role of the target that owns everything then; it is there already.
         lock_timeout_s: how long to wait for writers, in seconds. run: this run's name.
+        processors: of the target's machine; 0 where that isn't known.
     """
 
     database: str
@@ -126,6 +140,7 @@ class Move(NamedTuple):
     takes_place_of: str = ""
     lock_timeout_s: int = 30
     run: str = ""
+    processors: int = 0
 
     @property
     def final(self) -> bool:
@@ -139,7 +154,8 @@ class Moved:
 
     Arguments:
         conversions: what was rewritten. notes: what is otherwise, and may be.
-        rows, size_bytes: what was carried, as COPY writes it. disk_bytes: how large the database is at the target.
+        rows: of its tables. size_bytes: what was carried, as COPY writes it.
+        disk_bytes: how large the database is at the target.
     """
 
     conversions: List[str] = field(default_factory=list)
@@ -199,16 +215,24 @@ def move(wanted: Move, sides: Sides, watch: Stopwatch) -> Moved:
             rewriting = make_rewriting(wanted, source, target)
         dump = _Dump(clients, wanted.database, name, facts["encoding"], wanted.lock_timeout_s)
         with watch.stage("definitions"):
-            own, inside = _sorted(wanted, dump.text("pre-data", "--create"))
-            tail = statements(dump.text("post-data"))
-            own = _make(wanted, own, inside, rewriting, target, moved)
+            with ThreadPoolExecutor(1) as pool:
+                later = pool.submit(dump.text, "post-data")
+                own, inside = _sorted(wanted, dump.text("pre-data", "--create"))
+                tail = statements(later.result())
+            own = rewriting.rewritten(own, moved.conversions)
+            inside = rewriting.rewritten(inside, moved.conversions)
         with watch.stage("rows"):
-            rows = _carry_rows(wanted, dump, rewriting, target)
-        moved.rows = sum(sent.rows for sent in rows.sent.values())
+            # What an extension brings has rows of its own at the target.
+            ours = {(item["schema"], item["name"]) for item in facts["tables"]}
+            rows = Rows(rewriting.line, ours)
+            # pg_dump reads the catalogue once more while the database is made.
+            _carry_rows(wanted, dump, rows, target, lambda: _make(wanted, own, inside, target))
         moved.size_bytes = rows.size_bytes
         with watch.stage("indexes"):
-            held = _finish(wanted, tail, rewriting, target, rows, facts, moved)
-    _check_rows(rows.sent, held)
+            sent = {name: sent for name, sent in rows.sent.items() if name in ours}
+            held = _finish(wanted, tail, rewriting, target, sent, moved)
+    _check_rows(sent, held)
+    moved.rows = sum(digest.rows for digest in held.values())
     _make_usable(wanted, own, target)
     with watch.stage("compare"):
         _compare(wanted, facts, not_null, rewriting, target, salt, moved)
@@ -294,29 +318,25 @@ def _sorted(wanted: Move, head: str) -> Tuple[List[str], List[str]]:
     return own, inside
 
 
-def _make(
-    wanted: Move, own: List[str], inside: List[str], rewriting: Rewriting, target: ports.Server, moved: Moved
-) -> List[str]:
-    """Make the database, and in it what comes before its rows; return the database's own statements that are left."""
-    own = rewriting.rewritten(own, moved.conversions)
-    made = [line for line in own if line.startswith("CREATE DATABASE ")]
+def _make(wanted: Move, own: Sequence[str], inside: Sequence[str], target: ports.Server) -> None:
+    """Make the database, and in it what comes before its rows."""
+    made = [line for line in own if line.startswith(_CREATE)]
     if len(made) != 1:
         raise VerificationError("pg_dump doesn't say how database %s is made." % wanted.database)
     psql(target, target.maintenance_database, made, "Database %s can't be made" % wanted.target_database)
     if wanted.takes_place_of:
         mark_scratch(target, wanted.target_database, wanted.takes_place_of)
-    kept = rewriting.rewritten(inside, moved.conversions)
-    psql(target, wanted.target_database, kept, "What comes before the rows can't be made")
-    return [line for line in own if line not in made]
+    psql(target, wanted.target_database, inside, "What comes before the rows can't be made")
 
 
-def _make_usable(wanted: Move, own: List[str], target: ports.Server) -> None:
+def _make_usable(wanted: Move, own: Sequence[str], target: ports.Server) -> None:
     """Give the database its settings; nobody is let in but who owns it, unless the source says otherwise."""
     name = wanted.target_database
     if wanted.takes_place_of:
         target.execute(Sql("ALTER DATABASE {} CONNECTION LIMIT -1", (name,)))
     target.execute(Sql("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC", (name,)))
-    psql(target, target.maintenance_database, own, "Database %s can't be given its settings" % name)
+    left = [line for line in own if not line.startswith(_CREATE)]
+    psql(target, target.maintenance_database, left, "Database %s can't be given its settings" % name)
 
 
 def psql(target: ports.Server, database: str, lines: Sequence[str], failure: str) -> None:
@@ -339,11 +359,15 @@ def _errors(said: str) -> str:
     return first_lines("\n".join(wrong) or said)
 
 
-def _carry_rows(wanted: Move, dump: _Dump, rewriting: Rewriting, target: ports.Server) -> Rows:
-    rows = Rows(rewriting.line)
+def _carry_rows(wanted: Move, dump: _Dump, rows: Rows, target: ports.Server, make: Callable[[], None]) -> None:
     argv = ["env", _LOAD, *_PSQL, "--dbname=" + connection_text(wanted.target_database)]
     head = [_restricted(target).encode("ascii")]
-    dumped, loaded = pump(dump.rows, lambda chunks: target.run_client(argv, stdin=chain(head, chunks)), rows)
+
+    def load(chunks: Iterator[bytes]) -> Any:
+        make()
+        return target.run_client(argv, stdin=chain(head, chunks))
+
+    dumped, loaded = pump(dump.rows, load, rows)
     if loaded.rc != 0:
         raise OutsideError(
             "The rows can't be loaded into %s: %s." % (wanted.target_database, _errors(loaded.stderr)),
@@ -351,7 +375,6 @@ def _carry_rows(wanted: Move, dump: _Dump, rewriting: Rewriting, target: ports.S
         )
     if dumped.rc != 0:
         raise OutsideError("pg_dump failed with exit status %d: %s." % (dumped.rc, first_lines(dumped.stderr)))
-    return rows
 
 
 def _finish(
@@ -359,45 +382,46 @@ def _finish(
     tail: Sequence[str],
     rewriting: Rewriting,
     target: Target,
-    rows: Rows,
-    facts: Mapping[str, Any],
+    sent: Mapping[Tuple[str, str], Sent],
     moved: Moved,
 ) -> Dict[Tuple[str, str], Digest]:
     """Make what comes after the rows, and meanwhile read back what the tables hold."""
     held: Dict[Tuple[str, str], Digest] = {}
     failed: List[BulkheadError] = []
-    # What an extension brings has rows of its own at the target.
-    ours = {(item["schema"], item["name"]) for item in facts["tables"]}
 
     def read_back() -> None:
         try:
-            for (schema, name), sent in rows.sent.items():
-                if (schema, name) in ours:
-                    table = CopyTable(schema, name, sent.columns, False, sent.size_bytes)
-                    held[(schema, name)] = target.digest_table(wanted.target_database, table)
+            for (schema, name), was in sent.items():
+                table = CopyTable(schema, name, was.columns, False, was.size_bytes)
+                held[(schema, name)] = target.digest_table(wanted.target_database, table)
         except BulkheadError as error:
             failed.append(error)
 
+    kept = rewriting.rewritten([line for line in tail if line != _ROW_SECURITY], moved.conversions)
+    # A constraint with an index keeps readers out of its table; an index of its own and a foreign key don't.
+    alone = max((number for number, line in enumerate(kept, 1) if _EXCLUSIVE.match(line)), default=0)
+    failure = "What comes after the rows can't be made"
+    psql(target, wanted.target_database, kept[:alone], failure)
+    beside = [_WORKERS % max(0, wanted.processors - _BUSY)] if wanted.processors else []
     reader = threading.Thread(target=read_back, daemon=True, name="digest")
     reader.start()
     try:
-        kept = rewriting.rewritten([line for line in tail if line != _ROW_SECURITY], moved.conversions)
-        psql(target, wanted.target_database, kept, "What comes after the rows can't be made")
+        # Functions that statistics are kept of may look names up, and pg_dump leaves no path to do it by.
+        psql(target, wanted.target_database, [*beside, *kept[alone:], "RESET search_path", "ANALYZE"], failure)
     finally:
         reader.join()
     if failed:
         raise failed[0]
-    target.execute(Sql("ANALYZE", database=wanted.target_database))
     return held
 
 
 def _check_rows(sent: Mapping[Tuple[str, str], Sent], held: Mapping[Tuple[str, str], Digest]) -> None:
     for (schema, name), digest in held.items():
         was = sent[(schema, name)]
-        if (was.rows, was.sha256) != (digest.rows, digest.sha256):
+        if (was.size_bytes, was.sha256) != (digest.size_bytes, digest.sha256):
             raise VerificationError(
-                "Table %s.%s isn't what was sent: %d rows with checksum %s… were, %d with %s… are there."
-                % (schema, name, was.rows, was.sha256[:12], digest.rows, digest.sha256[:12])
+                "Table %s.%s isn't what was sent: %d bytes with checksum %s… were, %d with %s… are there."
+                % (schema, name, was.size_bytes, was.sha256[:12], digest.size_bytes, digest.sha256[:12])
             )
 
 

@@ -8,13 +8,14 @@ import hashlib
 import queue
 import re
 import threading
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+from typing import AbstractSet, Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
 
 from .._core.errors import BulkheadError, OutsideError
 from .._dumps.ports import ClientResult
 
 # A table without columns has no list of them; a name may hold the end of a line.
 _COPY = re.compile(rb'^COPY ("(?:[^"]|"")*")\.("(?:[^"]|"")*")(?: \((.*)\)| )? FROM stdin;\n$', re.DOTALL)
+_COPY_END = b" FROM stdin;\n"
 _NAME = re.compile(r'"((?:[^"]|"")*)"')
 _QUOTED = re.compile(rb"'[^']*'|\"[^\"]*\"")
 # They are many, long, and whole: pg_dump writes one a line.
@@ -24,10 +25,9 @@ _PATIENCE_S = 0.2
 
 
 class Sent(NamedTuple):
-    """What was sent of a table: its columns, number of rows, bytes and SHA-256 of what COPY reads."""
+    """What was sent of a table: its columns, bytes and SHA-256 of what COPY reads. Rows are counted when read back."""
 
     columns: Tuple[str, ...]
-    rows: int
     size_bytes: int
     sha256: str
 
@@ -37,15 +37,18 @@ class Rows:
 
     Arguments:
         rewrite: gives what takes the place of a line that isn't a row.
+        fresh: tables, as schema and name, that were made for these rows. Each is emptied in the transaction that fills
+            it, so that its rows needn't be written twice (COPY, "FREEZE").
     """
 
-    def __init__(self, rewrite: Callable[[bytes], bytes]) -> None:
+    def __init__(self, rewrite: Callable[[bytes], bytes], fresh: AbstractSet[Tuple[str, str]] = frozenset()) -> None:
         self._rewrite = rewrite
+        self._fresh = fresh
         self._parts: List[bytes] = []
         self._table: Tuple[str, str] = ("", "")
         self._columns: Tuple[str, ...] = ()
         self._hash: Any = None
-        self._rows = self._size = 0
+        self._size = 0
         # The lines so far of a statement whose quotes aren't closed yet.
         self._open = b""
         self.sent: Dict[Tuple[str, str], Sent] = {}
@@ -83,14 +86,13 @@ class Rows:
                 end = start if lines.startswith(b"\\.\n", start) else lines.find(b"\n\\.\n", start) + 1
                 rows = lines[start:end] if end or lines.startswith(b"\\.\n", start) else lines[start:]
                 self._hash.update(rows)
-                self._rows += rows.count(b"\n")
                 self._size += len(rows)
                 passed.append(rows)
                 start += len(rows)
                 if lines.startswith(b"\\.\n", start):
                     passed.append(b"\\.\n")
                     start += 3
-                    self._end()
+                    passed.append(self._end())
                 continue
             end = lines.index(b"\n", start) + 1
             line = self._open + lines[start:end]
@@ -101,20 +103,25 @@ class Rows:
             self._open = b""
             found = _COPY.match(line)
             if found:
-                self._begin(*((part or b"").decode("utf-8", "surrogateescape") for part in found.groups()))
-                passed.append(line)
+                passed.append(self._begin(line, *(part or b"" for part in found.groups())))
             else:
                 passed.append(self._rewrite(line))
         return b"".join(passed)
 
-    def _begin(self, schema: str, table: str, columns: str) -> None:
-        names = [name.replace('""', '"') for text in (schema, table, columns) for name in _NAME.findall(text)]
+    def _begin(self, line: bytes, schema: bytes, table: bytes, columns: bytes) -> bytes:
+        texts = [part.decode("utf-8", "surrogateescape") for part in (schema, table, columns)]
+        names = [name.replace('""', '"') for text in texts for name in _NAME.findall(text)]
         self._table, self._columns = (names[0], names[1]), tuple(names[2:])
-        self._hash, self._rows, self._size = hashlib.sha256(), 0, 0
+        self._hash, self._size = hashlib.sha256(), 0
+        if self._table not in self._fresh:
+            return line
+        copy = line[: -len(_COPY_END)] + b" FROM stdin WITH (FREEZE);\n"
+        return b"BEGIN;\nTRUNCATE ONLY %s.%s;\n%s" % (schema, table, copy)
 
-    def _end(self) -> None:
-        self.sent[self._table] = Sent(self._columns, self._rows, self._size, self._hash.hexdigest())
+    def _end(self) -> bytes:
+        self.sent[self._table] = Sent(self._columns, self._size, self._hash.hexdigest())
         self._hash = None
+        return b"COMMIT;\n" if self._table in self._fresh else b""
 
 
 def _is_open(statement: bytes) -> bool:
