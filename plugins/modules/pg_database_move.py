@@ -15,8 +15,9 @@ description:
     C(psql) stops at the first error.
   - What blocks the move (M(bulkhead.stack.pg_version_fit_info)), a database of that name that isn't empty, roles that
     the target lacks, sessions without leave to end them, and a disk that is too small are said before anything is done.
-  - The rows are hashed table by table on their way and read back; owners, sequences, indexes, constraints, triggers,
-    policies, grants and settings are compared as a drill does. Only then does the database get its name.
+  - The tables' rows go from C(COPY) to C(COPY) in the dump's snapshot, are written frozen, hashed table by table on
+    their way and read back; owners, sequences, indexes, constraints, triggers, policies, grants and settings are
+    compared as a drill does. Only then does the database get its name.
   - With O(state=rehearsed) the same happens in a throwaway container of the target's image, which is removed whatever
     happens. Neither cluster is changed.
   - The source stays as it is. Nothing stops its services, or points them to the new place - the role

@@ -9,7 +9,7 @@ import hashlib
 import io
 import os
 import threading
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from .._core.errors import OutsideError
 from .._core.sql import Sql
@@ -34,12 +34,26 @@ class CopyingPostgres(Postgres):
 
     def copy_table(self, source: Transaction, table: CopyTable, target: str, progress: Callable[[int], None]) -> Digest:
         """Stream a table's rows from a transaction into another database; return what was sent."""
+        with self._copying(source, target) as connection:
+            return copy_table(source.connection, connection, table, progress)
+
+    def copy_tables(self, source: Transaction, tables: Sequence[CopyTable], target: str) -> List[Digest]:
+        """Stream tables' rows, one after the other, into a database that nobody needs yet; return what was sent."""
+        with self._copying(source, target) as connection:
+            with connection, connection.cursor() as cursor:
+                # What gives the database its name waits for the disk, and then all before it is there.
+                cursor.execute("SET synchronous_commit = off")
+            return [copy_table(source.connection, connection, table, lambda size: None) for table in tables]
+
+    @contextlib.contextmanager
+    def _copying(self, source: Transaction, target: str) -> Iterator[Any]:
+        """Give a connection to a database that rows are copied into, both ends prepared."""
         with contextlib.closing(self.connect(target)) as connection:
             connection.autocommit = False
             prepare(connection)
             connection.commit()
             prepare(source.connection)
-            return copy_table(source.connection, connection, table, progress)
+            yield connection
 
     def copy_rows(self, source: Transaction, query: Sql, target: Transaction, into: Sql) -> int:
         """Stream what a transaction's COPY gives into another's table; return the number of rows."""

@@ -4,7 +4,8 @@
 """Move a database into another cluster, up or down in its version: definitions rewritten, rows hashed, all compared.
 
 The pg_dump of the newer side writes it as SQL; what the older side can't read is rewritten by exact rules; psql stops
-at the first error. A rehearsal is the same move into a throwaway server.
+at the first error. The tables' rows go from COPY to COPY, in pg_dump's snapshot and form: two programs and two
+containers' pipes in between would take time, and check nothing. A rehearsal is the same move into a throwaway server.
 """
 
 import re
@@ -13,7 +14,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Protocol, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Protocol, Sequence, Set, Tuple
 
 from .._core.errors import BulkheadError, ConflictError, OutsideError, StateError, VerificationError
 from .._core.sql import Sql
@@ -27,9 +28,9 @@ from .._restore.places import mark_scratch
 from .._restore.statements import of_database, statements
 from .releases import minors_that_close
 from .rewrite import Rewriting
-from .stream import Rows, Sent, pump
+from .stream import Lines, pump
 
-# The text of a value depends on these: what is hashed on its way and what is read back must agree.
+# The text of a value depends on these.
 _TEXT = "PGOPTIONS=-c bytea_output=hex -c TimeZone=UTC -c statement_timeout=0 -c lock_timeout=60s -c row_security=off"
 _LOAD = "PGOPTIONS=-c client_encoding=UTF8"
 _LOAD += " -c statement_timeout=0 -c log_min_error_statement=panic -c synchronous_commit=off"
@@ -71,6 +72,15 @@ SELECT r.rolname::text, r.rolsuper, true
   FROM pg_catalog.pg_roles r
  WHERE r.oid = 10 OR r.oid = (SELECT datdba FROM pg_catalog.pg_database WHERE datname = current_database())
 """
+# As pg_dump copies them: what is generated isn't among them.
+_COLUMNS = """
+SELECT n.nspname::text AS schema, c.relname::text AS name,
+       array(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+              ORDER BY a.attnum) AS columns
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind = 'r' ORDER BY 1, 2
+"""
 _NOT_NULL = """
 SELECT n.nspname::text AS schema, coalesce(c.relname, t.typname)::text AS table, k.conname::text AS name
   FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_namespace n ON n.oid = k.connamespace
@@ -102,6 +112,9 @@ SELECT n.nspname::text AS schema, c.relname::text AS name
 
 class Target(ports.Server, Protocol):
     """The server that a database moves into."""
+
+    def copy_tables(self, source: Any, tables: Sequence[CopyTable], target: str) -> List[Digest]:
+        """Stream tables' rows from a transaction of another server into a database, frozen; return what was sent."""
 
     def digest_table(self, database: str, table: CopyTable) -> Digest:
         """Return what a table holds, as UTF-8 where its database has an encoding at all."""
@@ -154,7 +167,7 @@ class Moved:
 
     Arguments:
         conversions: what was rewritten. notes: what is otherwise, and may be.
-        rows: of its tables. size_bytes: what was carried, as COPY writes it.
+        rows, size_bytes: of its tables, as COPY writes them.
         disk_bytes: how large the database is at the target.
     """
 
@@ -212,6 +225,13 @@ def move(wanted: Move, sides: Sides, watch: Stopwatch) -> Moved:
             not_null = transaction.rows(Sql(_NOT_NULL))
             facts["policy_roles"] = transaction.rows(Sql(_POLICIES))
             facts["large_objects"] = transaction.rows(Sql(_LARGE_OBJECTS))[0]
+            # What an extension brings has rows of its own at the target.
+            ours = {(item["schema"], item["name"]) for item in facts["tables"]}
+            tables = [
+                CopyTable(row["schema"], row["name"], tuple(row["columns"]), False, 0)
+                for row in transaction.rows(Sql(_COLUMNS))
+                if (row["schema"], row["name"]) in ours
+            ]
             rewriting = make_rewriting(wanted, source, target)
         dump = _Dump(clients, wanted.database, name, facts["encoding"], wanted.lock_timeout_s)
         with watch.stage("definitions"):
@@ -222,15 +242,14 @@ def move(wanted: Move, sides: Sides, watch: Stopwatch) -> Moved:
             own = rewriting.rewritten(own, moved.conversions)
             inside = rewriting.rewritten(inside, moved.conversions)
         with watch.stage("rows"):
-            # What an extension brings has rows of its own at the target.
-            ours = {(item["schema"], item["name"]) for item in facts["tables"]}
-            rows = Rows(rewriting.line, ours)
-            # pg_dump reads the catalogue once more while the database is made.
-            _carry_rows(wanted, dump, rows, target, lambda: _make(wanted, own, inside, target))
-        moved.size_bytes = rows.size_bytes
+            _make(wanted, own, inside, target)
+            with ThreadPoolExecutor(1) as pool:
+                others = pool.submit(_carry_others, wanted, dump, tables, Lines(rewriting.line), target)
+                sent = dict(zip(tables, target.copy_tables(transaction, tables, wanted.target_database)))
+                others.result()
+        moved.size_bytes = sum(digest.size_bytes for digest in sent.values())
         with watch.stage("indexes"):
-            sent = {name: sent for name, sent in rows.sent.items() if name in ours}
-            held = _finish(wanted, tail, rewriting, target, sent, moved)
+            held = _finish(wanted, tail, rewriting, target, tables, moved)
     _check_rows(sent, held)
     moved.rows = sum(digest.rows for digest in held.values())
     _make_usable(wanted, own, target)
@@ -303,9 +322,11 @@ class _Dump:
             raise OutsideError("pg_dump failed with exit status %d: %s." % (found.rc, first_lines(found.stderr)))
         return found.stdout.decode("utf-8", "surrogateescape")
 
-    def rows(self, sink: Callable[[bytes], Any]) -> dump_ports.ClientResult:
-        """Send the rows to a sink."""
-        return self._clients.run_client([*self._argv, "--section=data"], sink=sink)
+    def data(self, without: Sequence[CopyTable], sink: Callable[[bytes], Any]) -> dump_ports.ClientResult:
+        """Send the data section to a sink, without the rows of some tables."""
+        names = ([name.replace('"', '""') for name in (table.schema, table.name)] for table in without)
+        left_out = ['--exclude-table-data="%s"."%s"' % (schema, name) for schema, name in names]
+        return self._clients.run_client([*self._argv, "--section=data", *left_out], sink=sink)
 
 
 def _sorted(wanted: Move, head: str) -> Tuple[List[str], List[str]]:
@@ -359,18 +380,17 @@ def _errors(said: str) -> str:
     return first_lines("\n".join(wrong) or said)
 
 
-def _carry_rows(wanted: Move, dump: _Dump, rows: Rows, target: ports.Server, make: Callable[[], None]) -> None:
+def _carry_others(wanted: Move, dump: _Dump, tables: Sequence[CopyTable], lines: Lines, target: ports.Server) -> None:
+    """Carry what isn't a table's row: where sequences stand, large objects, an extension's own settings."""
     argv = ["env", _LOAD, *_PSQL, "--dbname=" + connection_text(wanted.target_database)]
     head = [_restricted(target).encode("ascii")]
-
-    def load(chunks: Iterator[bytes]) -> Any:
-        make()
-        return target.run_client(argv, stdin=chain(head, chunks))
-
-    dumped, loaded = pump(dump.rows, load, rows)
+    dumped, loaded = pump(
+        lambda sink: dump.data(tables, sink), lambda chunks: target.run_client(argv, stdin=chain(head, chunks)), lines
+    )
     if loaded.rc != 0:
         raise OutsideError(
-            "The rows can't be loaded into %s: %s." % (wanted.target_database, _errors(loaded.stderr)),
+            "Sequences and large objects can't be loaded into %s: %s."
+            % (wanted.target_database, _errors(loaded.stderr)),
             "Is the target's disk full, or was the server stopped?",
         )
     if dumped.rc != 0:
@@ -382,18 +402,17 @@ def _finish(
     tail: Sequence[str],
     rewriting: Rewriting,
     target: Target,
-    sent: Mapping[Tuple[str, str], Sent],
+    tables: Sequence[CopyTable],
     moved: Moved,
-) -> Dict[Tuple[str, str], Digest]:
+) -> Dict[CopyTable, Digest]:
     """Make what comes after the rows, and meanwhile read back what the tables hold."""
-    held: Dict[Tuple[str, str], Digest] = {}
+    held: Dict[CopyTable, Digest] = {}
     failed: List[BulkheadError] = []
 
     def read_back() -> None:
         try:
-            for (schema, name), was in sent.items():
-                table = CopyTable(schema, name, was.columns, False, was.size_bytes)
-                held[(schema, name)] = target.digest_table(wanted.target_database, table)
+            for table in tables:
+                held[table] = target.digest_table(wanted.target_database, table)
         except BulkheadError as error:
             failed.append(error)
 
@@ -415,13 +434,13 @@ def _finish(
     return held
 
 
-def _check_rows(sent: Mapping[Tuple[str, str], Sent], held: Mapping[Tuple[str, str], Digest]) -> None:
-    for (schema, name), digest in held.items():
-        was = sent[(schema, name)]
-        if (was.size_bytes, was.sha256) != (digest.size_bytes, digest.sha256):
+def _check_rows(sent: Mapping[CopyTable, Digest], held: Mapping[CopyTable, Digest]) -> None:
+    for table, digest in held.items():
+        was = sent[table]
+        if was != digest:
             raise VerificationError(
-                "Table %s.%s isn't what was sent: %d bytes with checksum %s… were, %d with %s… are there."
-                % (schema, name, was.size_bytes, was.sha256[:12], digest.size_bytes, digest.sha256[:12])
+                "Table %s isn't what was sent: %d rows with checksum %s… were, %d with %s… are there."
+                % (table.label, was.rows, was.sha256[:12], digest.rows, digest.sha256[:12])
             )
 
 

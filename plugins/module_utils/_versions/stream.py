@@ -1,22 +1,19 @@
 # Copyright (c) 2026, the bulkhead.stack authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rows of a dump on their way from one server into another: hashed table by table, never whole in memory."""
+"""The data section of a dump on its way from one server into another: rewritten line by line, never whole in memory."""
 
 import contextlib
-import hashlib
 import queue
 import re
 import threading
-from typing import AbstractSet, Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Callable, Iterator, List, Tuple
 
 from .._core.errors import BulkheadError, OutsideError
 from .._dumps.ports import ClientResult
 
 # A table without columns has no list of them; a name may hold the end of a line.
-_COPY = re.compile(rb'^COPY ("(?:[^"]|"")*")\.("(?:[^"]|"")*")(?: \((.*)\)| )? FROM stdin;\n$', re.DOTALL)
-_COPY_END = b" FROM stdin;\n"
-_NAME = re.compile(r'"((?:[^"]|"")*)"')
+_COPY = re.compile(rb'^COPY ("(?:[^"]|"")*"\."(?:[^"]|"")*")(?: \(.*\)| )? FROM stdin;\n$', re.DOTALL)
 _QUOTED = re.compile(rb"'[^']*'|\"[^\"]*\"")
 # They are many, long, and whole: pg_dump writes one a line.
 _LARGE_OBJECT = b"SELECT pg_catalog.lowrite("
@@ -24,35 +21,20 @@ _WAITING = 64
 _PATIENCE_S = 0.2
 
 
-class Sent(NamedTuple):
-    """What was sent of a table: its columns, bytes and SHA-256 of what COPY reads. Rows are counted when read back."""
-
-    columns: Tuple[str, ...]
-    size_bytes: int
-    sha256: str
-
-
-class Rows:
-    """Reads the rows' section of a dump as it passes.
+class Lines:
+    """Reads a dump's data section as it passes, and rewrites what isn't a row.
 
     Arguments:
         rewrite: gives what takes the place of a line that isn't a row.
-        fresh: tables, as schema and name, that were made for these rows. Each is emptied in the transaction that fills
-            it, so that its rows needn't be written twice (COPY, "FREEZE").
     """
 
-    def __init__(self, rewrite: Callable[[bytes], bytes], fresh: AbstractSet[Tuple[str, str]] = frozenset()) -> None:
+    def __init__(self, rewrite: Callable[[bytes], bytes]) -> None:
         self._rewrite = rewrite
-        self._fresh = fresh
         self._parts: List[bytes] = []
-        self._table: Tuple[str, str] = ("", "")
-        self._columns: Tuple[str, ...] = ()
-        self._hash: Any = None
-        self._size = 0
+        # Whose rows pass; empty between two tables.
+        self._table = ""
         # The lines so far of a statement whose quotes aren't closed yet.
         self._open = b""
-        self.sent: Dict[Tuple[str, str], Sent] = {}
-        self.size_bytes = 0
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes; return what is to be passed on: whole lines."""
@@ -63,7 +45,6 @@ class Rows:
             return b""
         lines = b"".join([*self._parts, chunk[:end]])
         self._parts = [chunk[end:]]
-        self.size_bytes += len(lines)
         return self._pass(lines)
 
     def finish(self) -> bytes:
@@ -72,8 +53,8 @@ class Rows:
         Raises:
             OutsideError: the dump ended among a table's rows.
         """
-        if self._hash is not None:
-            raise OutsideError("The dump ended among the rows of %s.%s." % self._table)
+        if self._table:
+            raise OutsideError("The dump ended among the rows of %s." % self._table)
         rest, self._parts, self._open = b"".join([self._open, *self._parts]), [], b""
         return self._rewrite(rest) if rest else b""
 
@@ -81,18 +62,16 @@ class Rows:
         passed = []
         start = 0
         while start < len(lines):
-            if self._hash is not None:
+            if self._table:
                 # The end of the rows is a line of its own.
-                end = start if lines.startswith(b"\\.\n", start) else lines.find(b"\n\\.\n", start) + 1
-                rows = lines[start:end] if end or lines.startswith(b"\\.\n", start) else lines[start:]
-                self._hash.update(rows)
-                self._size += len(rows)
-                passed.append(rows)
-                start += len(rows)
-                if lines.startswith(b"\\.\n", start):
-                    passed.append(b"\\.\n")
-                    start += 3
-                    passed.append(self._end())
+                at_once = lines.startswith(b"\\.\n", start)
+                found = start if at_once else lines.find(b"\n\\.\n", start) + 1
+                ends = at_once or found > 0
+                end = found + 3 if ends else len(lines)
+                passed.append(lines[start:end])
+                start = end
+                if ends:
+                    self._table = ""
                 continue
             end = lines.index(b"\n", start) + 1
             line = self._open + lines[start:end]
@@ -101,27 +80,11 @@ class Rows:
                 self._open = line
                 continue
             self._open = b""
-            found = _COPY.match(line)
-            if found:
-                passed.append(self._begin(line, *(part or b"" for part in found.groups())))
-            else:
-                passed.append(self._rewrite(line))
+            copied = _COPY.match(line)
+            if copied:
+                self._table = copied.group(1).decode("utf-8", "replace")
+            passed.append(line if copied else self._rewrite(line))
         return b"".join(passed)
-
-    def _begin(self, line: bytes, schema: bytes, table: bytes, columns: bytes) -> bytes:
-        texts = [part.decode("utf-8", "surrogateescape") for part in (schema, table, columns)]
-        names = [name.replace('""', '"') for text in texts for name in _NAME.findall(text)]
-        self._table, self._columns = (names[0], names[1]), tuple(names[2:])
-        self._hash, self._size = hashlib.sha256(), 0
-        if self._table not in self._fresh:
-            return line
-        copy = line[: -len(_COPY_END)] + b" FROM stdin WITH (FREEZE);\n"
-        return b"BEGIN;\nTRUNCATE ONLY %s.%s;\n%s" % (schema, table, copy)
-
-    def _end(self) -> bytes:
-        self.sent[self._table] = Sent(self._columns, self._size, self._hash.hexdigest())
-        self._hash = None
-        return b"COMMIT;\n" if self._table in self._fresh else b""
 
 
 def _is_open(statement: bytes) -> bool:
@@ -140,7 +103,9 @@ class Stopped(Exception):
 
 
 def pump(
-    dump: Callable[[Callable[[bytes], Any]], ClientResult], load: Callable[[Iterator[bytes]], ClientResult], rows: Rows
+    dump: Callable[[Callable[[bytes], Any]], ClientResult],
+    load: Callable[[Iterator[bytes]], ClientResult],
+    lines: Lines,
 ) -> Tuple[ClientResult, ClientResult]:
     """Let one program's output be another one's input, side by side; return what each left.
 
@@ -166,8 +131,8 @@ def pump(
 
     def send() -> None:
         try:
-            found = dump(lambda chunk: put(rows.feed(chunk)))
-            put(rows.finish() if found.rc == 0 else b"")
+            found = dump(lambda chunk: put(lines.feed(chunk)))
+            put(lines.finish() if found.rc == 0 else b"")
             result.append(found)
             put(None)
         except Stopped:
