@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A database moves between real clusters, down and up: equal by psql's own checksum, or refused, or undone."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -519,10 +520,18 @@ def test_bad_input_is_refused(world: World, call: Any) -> None:
     says("StateError", "aren't at the target: stranger_17", leave_out_roles=[], state="rehearsed")
     says("ConflictError", "Role taken", "another password", owner="taken")
     says("InputError", "no password is given", owner_password=None)
-    connection = psycopg2.connect(
-        host=world.servers["17"].address(), user="postgres", password=server.password, dbname="small_db",
-        application_name="a pool",
-    )  # fmt: skip
+
+    def connect(program: str) -> Any:
+        address = world.servers["17"].address()
+        return psycopg2.connect(
+            host=address, user="postgres", password=server.password, dbname="small_db", application_name=program
+        )
+
+    # A health check that comes just now is nobody who uses it.
+    with contextlib.closing(connect("pg_isready")):
+        options = world.options("17", "15", database="small_db", leave_out_roles=["stranger_17"])
+        assert call("pg_database_move", check=True, **options).get("changes") == ["role " + OWNER, "database small_db"]
+    connection = connect("a pool")
     says("StateError", "in use: role postgres, a pool", check=True)
     says("StateError", "in use: role postgres, a pool")
     with connection.cursor() as cursor:

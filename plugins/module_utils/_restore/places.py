@@ -22,11 +22,13 @@ SELECT d.datname::text AS name, d.datallowconn AS open, d.datistemplate AS templ
        coalesce(pg_catalog.shobj_description(d.oid, 'pg_database'), '') AS comment
   FROM pg_catalog.pg_database d
 """
+# A health check is nobody who uses it: pg_isready comes for a moment, and asks nothing.
 _SESSIONS = """
 SELECT pid, coalesce(usename::text, '') AS role, coalesce(nullif(application_name, ''), 'no name') AS application,
        coalesce(host(client_addr), 'a local socket') AS address
   FROM pg_catalog.pg_stat_activity
  WHERE datname = %s AND backend_type = 'client backend' AND application_name <> %s
+   AND NOT (application_name = 'pg_isready' AND query = '')
  ORDER BY 2, 3, 4, 1
 """
 _END_SESSIONS = """
