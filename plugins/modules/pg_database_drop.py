@@ -219,6 +219,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._audit.blast_radius
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.argspec import CONNECTION_SPEC
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.errors import BulkheadError, StateError
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.plan import Plan
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.sessions import users
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.text import iso_utc, parse_duration
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.catalogue import lock_name
 from ansible_collections.bulkhead.stack.plugins.module_utils._dumps.proof import Proven, newest_proven
@@ -318,7 +319,7 @@ def look(
     with postgres.transaction(database.name, "REPEATABLE READ", True) as transaction:
         open_snapshot(transaction, options["lock_timeout"])
         tables = count_rows(transaction)
-    there = guard.sessions(postgres, database.name)
+    there = users(postgres, database.name)
     copied = proven.manifest["tables"] if proven is not None else None
     lost = guard.loss(database, tables, there, radius, options["services"], copied)
     links = [link for entry in radius if entry["name"] == database.name for link in entry["links"]]

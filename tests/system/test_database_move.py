@@ -536,8 +536,8 @@ def test_bad_input_is_refused(world: World, call: Any) -> None:
         options = world.options("17", "15", database="small_db", leave_out_roles=["stranger_17"])
         assert call("pg_database_move", check=True, **options).get("changes") == ["role " + OWNER, "database small_db"]
     connection = connect("a pool")
-    says("StateError", "in use: role postgres, a pool", check=True)
-    says("StateError", "in use: role postgres, a pool")
+    says("StateError", "in use: 1 of postgres (a pool, from ", check=True)
+    says("StateError", "in use: 1 of postgres (a pool, from ")
     with connection.cursor() as cursor:
         cursor.execute("SELECT a FROM t")
         assert cursor.fetchall() == [(1,)]
@@ -600,6 +600,24 @@ def test_an_empty_database_gives_way_and_comes_back(world: World, call: Any, tmp
     assert target.sql("postgres", owner) == "keeper"
     assert target.sql("app_db", "SELECT count(*) FROM pg_class WHERE relname = 't'") == "0"
     assert OWNER_PASSWORD not in pathlib.Path(journal).read_text()
+
+
+def test_what_cannot_be_put_aside_stays_in_use(world: World, call: Any, tmp_path: pathlib.Path) -> None:
+    journal = str(tmp_path / "journal")
+    target = world.servers["17"]
+    world.make("15", "app_db", "CREATE TABLE t (a int); INSERT INTO t VALUES (1)")
+    moved = call("pg_database_move", **world.options("15", "17", database="app_db", journal=journal))
+    assert moved.get("changed") is True, moved
+    back = {"container": target.name, "journal": journal, "state": "undone", "containers_last": True}
+    target.sql("app_db", "INSERT INTO t VALUES (2)")
+    target.sql("app_db", "BEGIN; INSERT INTO t VALUES (3); PREPARE TRANSACTION 'held'")
+    (left,) = call("isolation_journal", **back)["left"]
+    assert left.startswith("database app_db: ") and "is being accessed by other users" in left
+    # Its service can go on.
+    assert target.sql("app_db", "SELECT count(*) FROM t") == "2"
+    target.sql("app_db", "COMMIT PREPARED 'held'")
+    (aside,) = call("isolation_journal", **back)["set_aside"]
+    assert target.sql(aside, "SELECT count(*) FROM t") == "3"
 
 
 CONVERTED = """

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A database can't be dropped by mistake: refused, kept aside, brought back, and gone only after its day."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -17,6 +18,10 @@ from typing import Any
 import psycopg2
 import pytest
 import yaml
+
+from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.postgres import Endpoint, Postgres
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.sessions import users
+from ansible_collections.bulkhead.stack.plugins.module_utils._core.sql import Sql
 
 IMAGE = os.environ.get("BULKHEAD_POSTGRES17_IMAGE", "bulkhead/postgres:17")
 INITDB = "POSTGRES_INITDB_ARGS=-c wal_level=logical -c max_prepared_transactions=5"
@@ -105,11 +110,11 @@ class World:
         """Return the names of what is kept."""
         return [item["name"] for item in self.call("kept_info", path=str(self.register))["kept"]]
 
-    def connect(self, database: str) -> Any:
+    def connect(self, database: str, program: str = "a-pool", user: str = "postgres") -> Any:
         """Open a session."""
         port = self.server_port()
-        login = {"host": "127.0.0.1", "port": port, "user": "postgres", "password": self.server.password}
-        connection = psycopg2.connect(dbname=database, application_name="a-pool", **login)
+        login = {"host": "127.0.0.1", "port": port, "user": user, "password": self.server.password}
+        connection = psycopg2.connect(dbname=database, application_name=program, **login)
         connection.autocommit = True
         return connection
 
@@ -134,6 +139,22 @@ def world(server: Any, call: Any, tmp_path: pathlib.Path, environment: dict[str,
         yield made
     finally:
         made.clean()
+
+
+def test_a_role_that_may_see_little_sees_who_uses_a_database(world: World, server: Any) -> None:
+    server.sql("postgres", "CREATE ROLE little LOGIN PASSWORD '%s'" % server.password)
+    endpoint = Endpoint("127.0.0.1", world.server_port(), "little", server.password)
+    seen = Postgres(endpoint, application_name="bulkhead/seen")
+    try:
+        # Of another role's session it isn't told what kind it is, nor from where.
+        with contextlib.closing(world.connect("app_db")), contextlib.closing(world.connect("app_db", "", "little")):
+            assert seen.value(Sql("SELECT 1", database="app_db")) == 1
+            found = [(row["role"], row["application"], row["sessions"]) for row in users(seen, "app_db")]
+        assert found == [("little", "no name", 1), ("postgres", "a-pool", 1)]
+        eventually(lambda: users(seen, "app_db") == [])
+    finally:
+        seen.close()
+        server.sql("postgres", "DROP ROLE little")
 
 
 def test_it_is_refused(world: World, server: Any) -> None:
@@ -196,8 +217,9 @@ def test_it_is_refused(world: World, server: Any) -> None:
     assert world.databases() == {"app_db": "t"}
     assert not world.register.exists()
     assert not world.audit.exists()
-    # It was none of all that which let it through.
-    assert world.drop(check=True)["changed"] is True
+    # It was none of all that which let it through; and a health check that comes just now is nobody who uses it.
+    with contextlib.closing(world.connect("app_db", "pg_isready")):
+        assert world.drop(check=True)["changed"] is True
 
 
 def test_it_is_kept_aside_brought_back_and_gone_after_its_day(world: World, server: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from .._core.errors import ConflictError, OutsideError
 from .._core.inspection import LABEL_PROJECT, LABEL_SERVICE
 from .._core.replace import without_edit
+from .._core.sessions import closed, end, set_open
 from .._core.sql import Sql, name_with, quoted_name
 from .._isolation.read import qualified
 from .compose_cli import ComposeCli, Project
@@ -68,19 +69,17 @@ class HostHands:
         return counts
 
     def set_aside(self, database: str) -> str:
-        """Rename a database after its sessions were ended; pools can't come back in between."""
+        """Rename a database after its sessions were ended; pools can't come back in between.
+
+        Raises:
+            OutsideError: it is held, such as by a prepared transaction; it lets everybody in again.
+        """
         stamp = datetime.now(timezone.utc).strftime("_undone_%Y%m%dT%H%M%SZ")
         name = name_with(database, stamp)
-        self._postgres.disconnect(database)
-        self._postgres.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", (database,)))
-        self._postgres.rows(
-            Sql(
-                "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = %s",
-                values=(database,),
-            )
-        )
-        self._postgres.execute(Sql("ALTER DATABASE {} RENAME TO {}", (database, name)))
-        self._postgres.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (name,)))
+        with closed(self._postgres, database):
+            end(self._postgres, database)
+            self._postgres.execute(Sql("ALTER DATABASE {} RENAME TO {}", (database, name)))
+        set_open(self._postgres, name, True)
         return name
 
     def restore_file(self, entry: Dict[str, Any]) -> str:

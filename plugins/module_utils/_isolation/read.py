@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Dict, Mapping, Tuple
 
 from .._core.errors import StateError
+from .._core.sessions import users
 from .._core.sql import Sql
 from .catalogue import Thing, read_catalogue
 from .copying import changed_since
@@ -44,13 +45,6 @@ _DATABASES = Sql(
     GROUP BY d.oid, d.*
     """
 )
-_SESSIONS = """
-    SELECT usename::text AS role, coalesce(application_name, '') AS application, count(*)::int AS sessions
-    FROM pg_catalog.pg_stat_activity
-    WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid() AND usename IS NOT NULL
-      AND application_name NOT LIKE 'bulkhead/%%'
-    GROUP BY 1, 2 ORDER BY 1, 2
-    """
 _OWNER_SESSIONS = """
     SELECT datname::text AS database, count(*)::int AS sessions FROM pg_catalog.pg_stat_activity
     WHERE usename = %s AND datname IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()
@@ -179,7 +173,8 @@ def read_state(cluster: Cluster, wanted: Wanted) -> State:
         legacy=_read_legacy(cluster, wanted, databases, content),
         sessions=tuple(
             (row["role"], row["application"], row["sessions"])
-            for row in cluster.rows(Sql(_SESSIONS, values=(wanted.database,)))
+            for row in users(cluster, wanted.database)
+            if not row["application"].startswith("bulkhead/")
         ),
         password_holds=holds,
         written_since=sum(item.came + item.gone for item in written.values()),

@@ -6,6 +6,7 @@
 from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Protocol
 
 from .._core.errors import ConflictError, StateError
+from .._core.sessions import described, users
 from .._core.sql import Sql
 from .register import Dropped, Kept
 
@@ -37,11 +38,6 @@ UNION
 SELECT o.routine::regprocedure::text FROM owning o JOIN pg_catalog.pg_proc f ON f.oid = o.routine
  WHERE f.pronamespace <> %s::regnamespace
 ORDER BY 1
-"""
-_SESSIONS = """
-SELECT usename::text AS role, coalesce(nullif(application_name, ''), 'no name') AS application,
-       count(*)::int AS sessions
-  FROM pg_catalog.pg_stat_activity WHERE datname = %s AND backend_type = 'client backend' GROUP BY 1, 2 ORDER BY 1, 2
 """
 
 
@@ -160,10 +156,11 @@ def _end_database(
     check_mode: bool,
 ) -> str:
     server.disconnect(kept.name)
-    sessions = server.rows(Sql(_SESSIONS, values=(kept.name,)))
-    if sessions:
-        found = ", ".join("%(sessions)d of %(role)s (%(application)s)" % row for row in sessions)
-        raise ConflictError("Somebody is connected to %s: %s." % (kept.label, found), "Let them go elsewhere first.")
+    connected = users(server, kept.name)
+    if connected:
+        raise ConflictError(
+            "Somebody is connected to %s: %s." % (kept.label, described(connected)), "Let them go elsewhere first."
+        )
     if kept.dropped is not None and _is_closed(kept, there):
         fault = find_fault(kept.dropped)
         if fault:

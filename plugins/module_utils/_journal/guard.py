@@ -14,6 +14,7 @@ from typing import Any, Collection, Dict, Iterable, List, Mapping, Optional, Pro
 
 from .._core.errors import BulkheadError, ConflictError, InputError, StateError
 from .._core.plan import Change, Plan
+from .._core.sessions import described, end, set_open, users
 from .._core.sql import Sql, name_with
 from .._core.text import format_size, iso_utc
 from .register import Kept, ended_line
@@ -30,20 +31,6 @@ SELECT d.datname::text AS name, d.oid::bigint AS oid, pg_catalog.pg_get_userbyid
        pg_catalog.pg_database_size(d.oid)::bigint AS size_bytes
   FROM pg_catalog.pg_database d
 """
-# A background worker that is connected, such as pg_cron's, keeps a database from being renamed as well; what the server
-# starts by itself ends by itself. Our own sessions there are closed; the last of them may not have ended yet.
-_SESSIONS = """
-SELECT usename::text AS role, coalesce(nullif(application_name, ''), backend_type) AS application,
-       coalesce(host(client_addr), 'a local socket') AS address, count(*)::int AS sessions
-  FROM pg_catalog.pg_stat_activity
- WHERE datname = %s AND backend_type NOT IN ('autovacuum worker', 'parallel worker')
-   AND application_name <> pg_catalog.current_setting('application_name')
- GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-"""
-_TERMINATE = """
-SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
- WHERE datname = %s AND backend_type NOT IN ('autovacuum worker', 'parallel worker')
-"""
 # The server goes on with what a killed run had asked for. The name that a database gets is in no other run's statement.
 _END_LEFT = """
 SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
@@ -51,8 +38,6 @@ SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
    AND query LIKE 'ALTER DATABASE %%' AND position(%s IN query) > 0
 """
 _PATIENCE = "SELECT pg_catalog.set_config('lock_timeout', %s, false)"
-_OPEN = "ALTER DATABASE {} WITH ALLOW_CONNECTIONS true"
-_CLOSE = "ALTER DATABASE {} WITH ALLOW_CONNECTIONS false"
 _SLOTS = "SELECT slot_name::text AS name FROM pg_catalog.pg_replication_slots WHERE database = %s ORDER BY 1"
 _PREPARED = "SELECT gid AS name FROM pg_catalog.pg_prepared_xacts WHERE database = %s ORDER BY 1"
 
@@ -170,12 +155,6 @@ def end_leftovers(server: Server, before: Sequence[Kept]) -> None:
         server.rows(Sql(_END_LEFT, values=(kept.name,)))
 
 
-def sessions(server: Server, database: str) -> List[Dict[str, Any]]:
-    """Return who is connected, by role, application and address."""
-    server.disconnect(database)
-    return server.rows(Sql(_SESSIONS, values=(database,)))
-
-
 def bonds(server: Server, database: str, links: Sequence[Mapping[str, Any]]) -> List[str]:
     """Return what holds a database that no renaming must tear.
 
@@ -251,9 +230,7 @@ def refusals(lost: Mapping[str, Any], end_sessions: bool, held_by: Sequence[str]
             "The copy hasn't %s, which the database has now. Take another copy." % ", ".join(lost["not_in_copy"])
         )
     if lost["sessions"] and not end_sessions:
-        found.append(
-            "Somebody is connected: %s. Let them go, or set end_sessions=true." % described_sessions(lost["sessions"])
-        )
+        found.append("Somebody is connected: %s. Let them go, or set end_sessions=true." % described(lost["sessions"]))
     if held_by:
         found.append("It is held by %s. End or drop these first." % ", ".join(held_by))
     return found
@@ -270,11 +247,6 @@ def check_allowed(lost: Mapping[str, Any], reasons: Sequence[str]) -> None:
         )
 
 
-def described_sessions(found: Sequence[Mapping[str, Any]]) -> str:
-    """Return sessions as a person reads them."""
-    return ", ".join("%(sessions)d of %(role)s (%(application)s, from %(address)s)" % row for row in found)
-
-
 def loss_lines(lost: Mapping[str, Any]) -> List[str]:
     """Return what would be lost as lines for a diff."""
     size = format_size(lost["size_bytes"])
@@ -282,7 +254,7 @@ def loss_lines(lost: Mapping[str, Any]) -> List[str]:
     lines += ["table %(table)s: %(rows)d rows" % item for item in lost["tables"]]
     lines += ["since the copy: %(table)s had %(rows_in_copy)d rows" % item for item in lost["changed_since_copy"]]
     if lost["sessions"]:
-        lines.append("connected: %s" % described_sessions(lost["sessions"]))
+        lines.append("connected: %s" % described(lost["sessions"]))
     lines += ["%s may enter it %s" % item for item in sorted(lost["enters"].items())]
     lines += ["%(kind)s %(name)s of database %(database)s leads to it" % item for item in lost["led_to_from"]]
     return lines
@@ -310,11 +282,6 @@ def check_open(database: Database) -> None:
         )
 
 
-def set_open(server: Server, name: str, is_open: bool) -> None:
-    """Let everybody in again who may, or nobody any more."""
-    server.execute(Sql(_OPEN if is_open else _CLOSE, (name,)))
-
-
 def set_aside(
     server: Server,
     register: Register,
@@ -337,12 +304,10 @@ def set_aside(
         # Pools come back within milliseconds: first the door, then the guests.
         set_open(server, name, False)
         if end_sessions:
-            server.rows(Sql(_TERMINATE, values=(name,)))
-        there = [] if end_sessions else sessions(server, name)
+            end(server, name)
+        there = [] if end_sessions else users(server, name)
         if there:
-            raise ConflictError(
-                "somebody came: %s" % described_sessions(there), "Let them go, or set end_sessions=true."
-            )
+            raise ConflictError("somebody came: %s" % described(there), "Let them go, or set end_sessions=true.")
         server.rows(Sql(_PATIENCE, values=("%ds" % lock_timeout_s,)))
         # It waits for five seconds until the others are gone.
         server.execute(Sql("ALTER DATABASE {} RENAME TO {}", (name, kept.name)))

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Databases that take each other's place: closed, emptied of sessions, and renamed in one transaction."""
 
+import contextlib
 import re
 import time
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .._core.errors import ConflictError, OutsideError, StateError
+from .._core.sessions import closed, described, end, set_open
 from .._core.sql import Sql, name_with
 from .ports import Server
 
@@ -22,20 +24,6 @@ SELECT d.datname::text AS name, d.datallowconn AS open, d.datistemplate AS templ
        coalesce(pg_catalog.shobj_description(d.oid, 'pg_database'), '') AS comment
   FROM pg_catalog.pg_database d
 """
-# A health check is nobody who uses it: pg_isready comes for a moment, and asks nothing.
-_SESSIONS = """
-SELECT pid, coalesce(usename::text, '') AS role, coalesce(nullif(application_name, ''), 'no name') AS application,
-       coalesce(host(client_addr), 'a local socket') AS address
-  FROM pg_catalog.pg_stat_activity
- WHERE datname = %s AND backend_type = 'client backend' AND application_name <> %s
-   AND NOT (application_name = 'pg_isready' AND query = '')
- ORDER BY 2, 3, 4, 1
-"""
-_END_SESSIONS = """
-SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
- WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid()
-"""
-_OF_OTHERS = " AND application_name <> %s"
 _COUNT_SESSIONS = """
 SELECT count(*)::int AS number FROM pg_catalog.pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'
 """
@@ -100,14 +88,14 @@ def clean_up(server: Server, database: str) -> List[str]:
         told.append("Database %s, which a killed run had left half made, was dropped." % name)
     live = places.get(database)
     if left and live is not None and not live.open:
-        server.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (database,)))
+        set_open(server, database, True)
         told.append("Database %s, which a killed run had closed, is open again." % database)
     return told
 
 
 def drop(server: Server, database: str) -> None:
     """Drop a scratch database, whoever is in it."""
-    end_sessions(server, database)
+    end(server, database)
     place = list_places(server).get(database)
     if place is not None and place.template:
         # As the archive said that it is; a template can't be dropped.
@@ -115,37 +103,15 @@ def drop(server: Server, database: str) -> None:
     server.execute(Sql("DROP DATABASE IF EXISTS {}", (database,)))
 
 
-def sessions(server: Server, database: str, run: str) -> List[str]:
-    """Return who is connected to a database, but for this run, as sentences without a full stop."""
-    found: Dict[str, int] = {}
-    for row in server.rows(Sql(_SESSIONS, values=(database, run))):
-        who = "role %(role)s, %(application)s, from %(address)s" % row
-        found[who] = found.get(who, 0) + 1
-    return ["%s%s" % (who, " (%d times)" % number if number > 1 else "") for who, number in found.items()]
-
-
-def end_sessions(server: Server, database: str, run: str = "") -> None:
-    """End whatever is connected to a database, but for our own connection to it.
-
-    Arguments:
-        run: whose sessions stay: what a run holds in a database that isn't to be dropped, such as its locks.
-    """
-    server.disconnect(database)
-    if run:
-        server.rows(Sql(_END_SESSIONS + _OF_OTHERS, values=(database, run)))
-    else:
-        server.rows(Sql(_END_SESSIONS, values=(database,)))
-
-
-def check_leave(who: Sequence[str], database: str, end_sessions: bool) -> None:
+def check_leave(users: Sequence[Mapping[str, Any]], database: str, end_sessions: bool) -> None:
     """Refuse to end sessions without leave.
 
     Raises:
         StateError: there are some; the message names them.
     """
-    if who and not end_sessions:
+    if users and not end_sessions:
         raise StateError(
-            "Database %s is in use: %s. Nothing was touched." % (database, "; ".join(who)),
+            "Database %s is in use: %s. Nothing was touched." % (database, described(users)),
             "Stop these programs, or say end_sessions=true.",
         )
 
@@ -160,38 +126,31 @@ def swap(server: Server, scratch: str, database: str, aside: str) -> None:
         OutsideError: a session doesn't end, or the server refuses.
     """
     places = list_places(server)
-    if aside:
-        if aside in places:
-            raise ConflictError("There is a database %s already." % aside, "Try again: the name has the second in it.")
-        _close(server, database)
+    if aside in places:
+        raise ConflictError("There is a database %s already." % aside, "Try again: the name has the second in it.")
     server.disconnect(scratch)
-    try:
+    with closed(server, database) if aside else contextlib.nullcontext():
+        if aside:
+            _empty(server, database)
         with server.transaction(server.maintenance_database) as transaction:
             if aside:
                 transaction.execute(Sql("ALTER DATABASE {} RENAME TO {}", (database, aside)))
-                transaction.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (aside,)))
+                set_open(transaction, aside, True)
             transaction.execute(Sql("ALTER DATABASE {} RENAME TO {}", (scratch, database)))
-            transaction.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (database,)))
+            set_open(transaction, database, True)
             # One that was put aside has a comment of its own.
             if scratch in places and places[scratch].comment == _MARK + database:
                 transaction.execute(Sql("COMMENT ON DATABASE {} IS NULL", (database,)))
-    except OutsideError:
-        if aside:
-            server.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (database,)))
-        raise
 
 
-def _close(server: Server, database: str) -> None:
-    """Let nobody in any more, and everybody out: pools would be back within milliseconds."""
-    server.disconnect(database)
-    server.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", (database,)))
+def _empty(server: Server, database: str) -> None:
+    """End every session in a database that lets nobody in, and wait until they are gone."""
     deadline = time.monotonic() + _GONE_S
     while True:
-        server.rows(Sql(_END_SESSIONS, values=(database,)))
+        end(server, database)
         if not server.rows(Sql(_COUNT_SESSIONS, values=(database,)))[0]["number"]:
             return
         if time.monotonic() > deadline:
-            server.execute(Sql("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true", (database,)))
             raise OutsideError(
                 "Sessions in database %s don't end. It is as it was." % database, "See pg_stat_activity for them."
             )

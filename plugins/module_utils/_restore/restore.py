@@ -14,10 +14,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .._core.errors import ConflictError, InputError, OutsideError, StateError, VerificationError
 from .._core.plan import Change, Plan
+from .._core.sessions import described, users
 from .._core.sql import Sql
 from .._core.text import format_size, iso_utc
 from .._dumps.catalogue import Catalogue, check_database_name
-from .._dumps.pipeline import Stopwatch, application_name
+from .._dumps.pipeline import Stopwatch
 from .._dumps.ports import Folder
 from .archive import Archive, cores, database_statements, facts_of, restore_archive, run_script
 from .choose import Wanted, check_server, choose_copy, needed_roles
@@ -34,7 +35,6 @@ from .places import (
     mark_scratch,
     scratch_name,
     server_facts,
-    sessions,
     swap,
 )
 from .ports import Decrypt, Server
@@ -172,10 +172,10 @@ def _look(request: RestoreRequest, archive: Optional[Archive], server: Server, n
     aside = aside_name(request.target, now) if is_replaced else ""
     restoration = Restoration(request, aside, archive)
     if aside:
-        who = sessions(server, request.target, application_name(request.run))
+        who = users(server, request.target)
         check_leave(who, request.target, request.end_sessions)
         if who:
-            restoration.warnings.append("Sessions in %s are ended: %s." % (request.target, "; ".join(who)))
+            restoration.warnings.append("Sessions in %s are ended: %s." % (request.target, described(who)))
     if archive is not None:
         restoration.facts = server_facts(server)
         check_server(archive.manifest, restoration.facts, restoration.facts["extensions"], request.major_upgrade)

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from .._core.errors import ConflictError, InputError, OutsideError, StateError
 from .._core.plan import Change, Plan
+from .._core.sessions import end, users
 from .._core.sql import Secret, Sql
 from .._core.text import format_size
 from .._dumps.pipeline import Stopwatch
@@ -18,10 +19,8 @@ from .._restore.places import (
     check_leave,
     clean_up,
     drop,
-    end_sessions,
     list_places,
     scratch_name,
-    sessions,
     swap,
 )
 from .model import BLOCKS, Fit
@@ -89,7 +88,7 @@ def make_plan(wanted: Move, fit: Fit, sides: Sides, rehearsal: bool, leave: bool
     if role is None:
         plan.add(Change("role %s" % wanted.owner, "", "login, owner of %s" % wanted.target_database))
     existed = is_there(wanted, sides)
-    check_leave(sessions(sides.source, wanted.database, "bulkhead/" + wanted.run), wanted.database, leave)
+    check_leave(users(sides.source, wanted.database), wanted.database, leave)
     content = "what %s holds, from %d" % (wanted.database, fit.source // 10000)
     plan.add(Change("database %s" % wanted.target_database, "empty" if existed else "", content))
     return plan
@@ -129,7 +128,7 @@ def carry_out(wanted: Move, sides: Sides, password: Optional[Secret], note: Note
     made = _make_owner(wanted, sides.target, password, note)
     scratch = scratch_name(name, wanted.run)
     try:
-        end_sessions(sides.source, wanted.database, "bulkhead/" + wanted.run)
+        end(sides.source, wanted.database, of_others=True)
         moved = move(wanted._replace(target_database=scratch, takes_place_of=name), sides, watch)
         undo = [Sql("DROP DATABASE IF EXISTS {} WITH (FORCE)", (name,))]
         if existed:
@@ -155,7 +154,7 @@ def carry_out(wanted: Move, sides: Sides, password: Optional[Secret], note: Note
 
 def _give_back_room(target: Any, scratch: str) -> None:
     """Empty a database that is dropped then: DROP DATABASE makes a checkpoint, where a full disk ends the server."""
-    end_sessions(target, scratch)
+    end(target, scratch)
     for row in target.rows(Sql(_SCHEMAS, database=scratch)):
         target.execute(Sql("DROP SCHEMA {} CASCADE", (row["name"],), database=scratch))
 

@@ -49,10 +49,13 @@ def test_a_name_is_cut_where_a_character_ends(name: str, suffix: str) -> None:
 
 
 def test_sessions_are_ended_with_leave_only() -> None:
+    archon = {"role": "archon", "application": "no name", "address": "172.17.0.3", "sessions": 2}
+    n8n = {"role": "n8n", "application": "x", "address": "a local socket", "sessions": 1}
     check_leave([], "archon_db", False)
-    check_leave(["role archon, no name, from 172.17.0.3"], "archon_db", True)
-    with pytest.raises(StateError, match="archon_db is in use: role archon, no name, from .*; role n8n") as error:
-        check_leave(["role archon, no name, from 172.17.0.3", "role n8n, x, from a local socket"], "archon_db", False)
+    check_leave([archon], "archon_db", True)
+    said = r"archon_db is in use: 2 of archon \(no name, from 172.17.0.3\), 1 of n8n \(x, from a local socket\)\."
+    with pytest.raises(StateError, match=said) as error:
+        check_leave([archon, n8n], "archon_db", False)
     assert "end_sessions=true" in str(error.value)
 
 
