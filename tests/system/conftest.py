@@ -9,12 +9,15 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg2
 import pytest
+import requests
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -247,6 +250,36 @@ def stack(environment: dict[str, str]) -> Iterator[Stack]:
         subprocess.run([script, "down"], check=True, env=environment, stdout=subprocess.PIPE)
 
 
+def eventually(what: str, condition: Callable[[], Any], seconds: float = 60) -> Any:
+    """Return what a condition gives as soon as that is true: tests wait for conditions, never for times.
+
+    Where nobody answers yet, it isn't true yet.
+
+    Raises:
+        AssertionError: not within this time; with what was seen last.
+    """
+    deadline = time.monotonic() + seconds
+    last: Any = None
+    while time.monotonic() < deadline:
+        try:
+            last = condition()
+        except (requests.RequestException, psycopg2.OperationalError) as error:
+            last = error
+        else:
+            if last:
+                return last
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s: {what} (last: {last!r})")
+
+
+def wait_for_server(container: str) -> None:
+    """Return when a server lets one in, for good: while it is being made it listens on its socket alone."""
+    # One command that asks again and again: to start one each time takes the processor that the server needs.
+    ready = "until pg_isready -q -h 127.0.0.1 -U postgres; do sleep 0.05; done"
+    done = subprocess.run(["docker", "exec", container, "timeout", "60", "sh", "-c", ready], check=False)
+    assert done.returncode == 0, f"the server in {container} doesn't come up"
+
+
 class Server:
     """A Postgres container of a test's own, labelled, and removed in the end."""
 
@@ -260,11 +293,8 @@ class Server:
         )  # fmt: skip
 
     def wait(self) -> None:
-        """Return when it lets one in, for good: while it is being made it listens on its socket alone."""
-        # One command that asks again and again: to start one each time takes the processor that the server needs.
-        ready = "until pg_isready -q -h 127.0.0.1 -U postgres; do sleep 0.05; done"
-        done = subprocess.run(["docker", "exec", self.name, "timeout", "60", "sh", "-c", ready], check=False)
-        assert done.returncode == 0, "the server doesn't come up"
+        """Return when it lets one in, for good."""
+        wait_for_server(self.name)
 
     def sql(self, database: str, statement: str, user: str = "postgres", password: str = "") -> str:
         """Run SQL; return what it prints. With a password the role logs in over TCP.

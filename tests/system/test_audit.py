@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
@@ -25,6 +25,8 @@ import pytest
 import yaml
 
 from ansible_collections.bulkhead.stack.plugins.module_utils._audit.report import report
+
+from .conftest import eventually
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODULES = "ansible_collections.bulkhead.stack.plugins.modules"
@@ -69,14 +71,6 @@ def docker(*arguments: str) -> str:
     done = subprocess.run(["docker", *arguments], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
-
-
-def wait_for(what: str, condition: Callable[[], Any]) -> None:
-    """Wait for a condition, never for a time."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.1)
 
 
 class Fine(http.server.BaseHTTPRequestHandler):
@@ -130,7 +124,7 @@ class Host:
         variables = ["-e", "PGPASSWORD=pw", "-e", f"PGAPPNAME={application}"]
         name = self.container(short, command, *variables, *options)
         sessions = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}' AND usename = '{user}'"
-        wait_for(short, lambda: self.sql(sessions + f" AND application_name = '{application}'") != "0")
+        eventually(short, lambda: self.sql(sessions + f" AND application_name = '{application}'") != "0")
         return name
 
     def sql(self, statement: str, database: str = "postgres") -> str:
@@ -359,7 +353,7 @@ def plant_in_databases(host: Host, platform: dict[str, Any]) -> set[tuple[str, s
     rule = "echo 'host all all 10.9.9.0/24 trust' >> \"$PGDATA/pg_hba.conf\""
     docker("exec", host.server.name, "sh", "-c", rule)
     host.sql("SELECT pg_reload_conf()")
-    wait_for("the server's new settings", lambda: host.sql("SHOW full_page_writes") == "off")
+    eventually("the server's new settings", lambda: host.sql("SHOW full_page_writes") == "off")
     assert host.sql("SHOW fsync") == "off"
     assert host.sql("SELECT count(*) FROM pg_hba_file_rules WHERE auth_method = 'trust' AND address ~ '^10'") == "1"
     return {
@@ -411,9 +405,9 @@ def plant_in_services(host: Host, platform: dict[str, Any]) -> set[tuple[str, st
     for short in ("open", "server"):
         assert "0.0.0.0:" in docker("port", host.name(short))
     state = "{{.State.Health.Status}}"
-    wait_for("the sick one", lambda: docker("inspect", "-f", state, host.name("sick")) == "unhealthy")
+    eventually("the sick one", lambda: docker("inspect", "-f", state, host.name("sick")) == "unhealthy")
     count = "{{.RestartCount}}"
-    wait_for("the loop", lambda: int(docker("inspect", "-f", count, host.name("loop"))) >= 3)
+    eventually("the loop", lambda: int(docker("inspect", "-f", count, host.name("loop"))) >= 3)
     platform["neighbours"] = {
         "qdrant": {"url": f"{free}/healthz", "required": True},
         "searx": {"url": f"{free}/", "required": False},

@@ -10,22 +10,14 @@ finishes the job.
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from .conftest import eventually, wait_for_server
+
 ARCHON_TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename LIKE 'archon%'"
 ALLOWED_S = 240
-
-
-def wait_for(what: str, condition: Callable[[], Any]) -> None:
-    """Wait for a condition, never for a time."""
-    deadline = time.monotonic() + ALLOWED_S
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.05)
 
 
 def container_exists(name: str) -> bool:
@@ -66,8 +58,7 @@ def test_a_container_that_is_not_running(stack: Any, before: dict[str, str]) -> 
         assert "docker start localai-postgres-1" in said
     finally:
         subprocess.run(["docker", "start", "localai-postgres-1"], check=True, capture_output=True)
-    ready = ["docker", "exec", "localai-postgres-1", "pg_isready", "-q", "-h", "127.0.0.1"]
-    wait_for("Langfuse's server", lambda: subprocess.run(ready, check=False).returncode == 0)
+    wait_for_server("localai-postgres-1")
     assert stack.fingerprint() == before
 
 
@@ -180,7 +171,9 @@ def test_a_run_that_is_killed_between_phases_is_finished_by_the_next(stack: Any)
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    wait_for("the new instance", lambda: container_exists("supabase-ai-rest-archon") or process.poll() is not None)
+    eventually(
+        "the new instance", lambda: container_exists("supabase-ai-rest-archon") or process.poll() is not None, ALLOWED_S
+    )
     assert process.poll() is None
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

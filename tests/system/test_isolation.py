@@ -12,16 +12,16 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from .conftest import eventually, wait_for_server
+
 IMAGE = os.environ.get("BULKHEAD_POSTGRES15_IMAGE", "bulkhead/postgres:15")
 NAME = "bulkhead-test-isolation"
 LABEL = "bulkhead.test=isolation"
-ALLOWED_S = 60
 
 # Two services in one schema, with what real programs hold: STACK_FACTS 22 to 25 name them.
 SHARED = """
@@ -73,27 +73,13 @@ def sql(database: str, statement: str) -> str:
     )
 
 
-def wait_for(what: str, condition: Callable[[], Any]) -> None:
-    """Wait for a condition, never for a time."""
-    deadline = time.monotonic() + ALLOWED_S
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.02)
-
-
-def ready() -> bool:
-    """Whether the server lets one in, for good: while it is being made it listens on its socket alone."""
-    command = ["docker", "exec", NAME, "pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres"]
-    return subprocess.run(command, check=False).returncode == 0
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """Yield the name of a container with a Postgres of its own."""
     docker("rm", "-f", "-v", NAME, check=False)
     docker("run", "-d", "--name", NAME, "--label", LABEL, "-e", "POSTGRES_PASSWORD=only-for-this-test", IMAGE)
     try:
-        wait_for("the server", ready)
+        wait_for_server(NAME)
         yield NAME
     finally:
         docker("rm", "-f", "-v", NAME)
@@ -104,7 +90,7 @@ def shared(server: str) -> Iterator[str]:
     """Yield the server with both services in the database postgres, and nothing else; all is gone afterwards."""
     sql("postgres", SHARED)
     yield server
-    wait_for("the server", ready)
+    wait_for_server(NAME)
     drop = "DROP DATABASE IF EXISTS %s WITH (FORCE)"
     for database in sql("postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'app%'").split():
         sql("postgres", drop % database)
@@ -241,7 +227,7 @@ def test_writers_keep_the_copy_that_counts_waiting(call: Any, shared: str) -> No
     seen = (
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'the-service' AND state = 'idle in transaction'"
     )
-    wait_for("the writer", lambda: sql("postgres", seen) == "1")
+    eventually("the writer", lambda: sql("postgres", seen) == "1")
     refused = call("pg_database_isolate", container=shared, lock_timeout=1, legacy=LEGACY, **APP)
     writing.communicate("ROLLBACK;\n")
     assert "Somebody still writes" in refused["msg"]
@@ -279,7 +265,7 @@ def test_killed_in_mid_file_nothing_of_it_stays(
     migration.write_text(f"CREATE TABLE first ();\n{slow};\nCREATE TABLE second ();\n")
     options = {"container": shared, **APP, "data": "fresh", "migrations": [str(migration)]}
     process = start(environment, tmp_path, options)
-    wait_for("the migration", lambda: doing("%pg_sleep(300)%"))
+    eventually("the migration", lambda: doing("%pg_sleep(300)%"))
     # Another run waits, and says for whom.
     busy = call("pg_database_isolate", lock_timeout=1, **options)
     assert "works on database app_db; waited 1 s in vain" in busy["msg"], busy
@@ -303,7 +289,7 @@ def test_a_copy_that_was_cut_off_is_taken_again(
     sql("postgres", "INSERT INTO app_link (note) SELECT to_jsonb(repeat('x', 2000)) FROM generate_series(1, 200000)")
     options = {"container": shared, **APP, "legacy": LEGACY}
     process = start(environment, tmp_path, options)
-    wait_for("the rows", lambda: doing("COPY %app_link%"))
+    eventually("the rows", lambda: doing("COPY %app_link%"))
     if fault == "module killed":
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -312,7 +298,7 @@ def test_a_copy_that_was_cut_off_is_taken_again(
         said = json.loads(process.communicate()[0])
         assert said["failed"], said
         docker("start", shared)
-        wait_for("the server", ready)
+        wait_for_server(NAME)
     assert sql("postgres", "SELECT count(*) FROM app_link") == "200500"
     again = call("pg_database_isolate", **options)
     assert again.get("changed"), again

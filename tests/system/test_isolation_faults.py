@@ -9,16 +9,19 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from .conftest import eventually
 
 IMAGE = os.environ.get("BULKHEAD_POSTGRES15_IMAGE", "bulkhead/postgres:15")
 PASSWORD = "only-for-this-test"
 APP = {"database": "app_db", "owner": "app", "owner_password": PASSWORD}
 LEGACY = {"database": "postgres", "tables": "public.app_*"}
+# A playbook has to come to it, on a machine where others run too.
+ALLOWED_S = 240
 ROWS = "SELECT count(*) FROM app_row"
 # In one visit of the container.
 CLEAN_UP = """
@@ -33,14 +36,6 @@ SELECT format(statement, rolname)
 def docker(*arguments: str) -> None:
     """Run a docker command."""
     subprocess.run(["docker", *arguments], check=True, stdout=subprocess.DEVNULL)
-
-
-def wait_for(what: str, condition: Callable[[], Any]) -> None:
-    """Wait for a condition, never for a time; a playbook has to come to it, on a machine where others run too."""
-    deadline = time.monotonic() + 240
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.02)
 
 
 def start(environment: dict[str, str], folder: pathlib.Path, **options: Any) -> "subprocess.Popen[str]":
@@ -102,7 +97,7 @@ def test_a_server_that_is_killed_in_mid_migration(
     options = {"container": server.name, **APP, "migrations": [str(migration)]}
     process = start(environment, tmp_path, **options)
     seen = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(300)%' AND datname = 'app_db'"
-    wait_for("the migration", lambda: server.sql("postgres", seen) == "1")
+    eventually("the migration", lambda: server.sql("postgres", seen) == "1", ALLOWED_S)
     docker("kill", server.name)
     said = json.loads(process.communicate()[0])
     assert said["failed"] is True, said
@@ -136,7 +131,7 @@ def test_the_password_of_a_role_in_use_is_never_replaced(call: Any, server: Any)
     session = subprocess.Popen([*command, "-c", "SELECT pg_sleep(60)"], stderr=subprocess.DEVNULL)
     seen = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'"
     try:
-        wait_for("its session", lambda: server.sql("postgres", seen) == "1")
+        eventually("its session", lambda: server.sql("postgres", seen) == "1", ALLOWED_S)
         refused = call("pg_database_isolate", container=server.name, **APP)
         assert "Role app has another password, and is in use: 1 sessions in postgres" in refused["msg"]
         assert server.sql("postgres", verifier) == before
@@ -272,7 +267,7 @@ def test_a_run_that_is_killed_after_the_switch(make_project: Any, then: str) -> 
         return said.startswith("true ") and "NAME=app_db" in said
 
     # It runs on its own database, and isn't well yet: the run waits.
-    wait_for("the switch", lambda: runs_on_its_own() or process.poll() is not None)
+    eventually("the switch", lambda: runs_on_its_own() or process.poll() is not None, ALLOWED_S)
     assert process.poll() is None
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()

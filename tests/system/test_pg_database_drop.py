@@ -10,8 +10,7 @@ import pathlib
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -22,6 +21,8 @@ import yaml
 from ansible_collections.bulkhead.stack.plugins.module_utils._adapters.postgres import Endpoint, Postgres
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.sessions import users
 from ansible_collections.bulkhead.stack.plugins.module_utils._core.sql import Sql
+
+from .conftest import eventually
 
 IMAGE = os.environ.get("BULKHEAD_POSTGRES17_IMAGE", "bulkhead/postgres:17")
 INITDB = "POSTGRES_INITDB_ARGS=-c wal_level=logical -c max_prepared_transactions=5"
@@ -35,17 +36,6 @@ CREATE SCHEMA other; CREATE TABLE other.empty (a int);
 def moment(**later: int) -> str:
     """Return now, or so much later, as the modules write it."""
     return (datetime.now(timezone.utc) + timedelta(**later)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def eventually(condition: Callable[[], Any]) -> Any:
-    """Wait for a condition, never for a time."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("not within 30 s")
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +141,7 @@ def test_a_role_that_may_see_little_sees_who_uses_a_database(world: World, serve
             assert seen.value(Sql("SELECT 1", database="app_db")) == 1
             found = [(row["role"], row["application"], row["sessions"]) for row in users(seen, "app_db")]
         assert found == [("little", "no name", 1), ("postgres", "a-pool", 1)]
-        eventually(lambda: users(seen, "app_db") == [])
+        eventually("they are gone", lambda: users(seen, "app_db") == [])
     finally:
         seen.close()
         server.sql("postgres", "DROP ROLE little")
@@ -322,7 +312,7 @@ def kill_at_the_renaming(world: World) -> Any:
     waiting = (
         "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'ALTER DATABASE%RENAME%' AND wait_event_type = 'Lock'"
     )
-    eventually(lambda: world.server.sql("postgres", waiting) == "1")
+    eventually("it waits", lambda: world.server.sql("postgres", waiting) == "1")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     return holder
@@ -353,7 +343,7 @@ def test_a_run_that_was_killed_right_after_the_renaming_is_finished(world: World
     holder = kill_at_the_renaming(world)
     holder.rollback()
     holder.close()
-    eventually(lambda: "app_db" not in world.databases())
+    eventually("it is renamed", lambda: "app_db" not in world.databases())
     (aside,) = world.databases()
     # It was written down before, so that it is kept and can be brought back; only the log lacks its end.
     assert (world.kept(), world.events()) == ([aside], ["database_drop_begun"])

@@ -9,13 +9,14 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .conftest import eventually
 
 IMAGE = os.environ.get("BULKHEAD_POSTGRES17_IMAGE", "bulkhead/postgres:17")
 MODULES = "ansible_collections.bulkhead.stack.plugins.modules."
@@ -44,14 +45,6 @@ CONTENT = """
 SELECT (SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM archon_settings t),
        (SELECT md5(string_agg(t::text, ',' ORDER BY id)) FROM other.pages t), (SELECT count(*) FROM "Odd ""Näme")
 """
-
-
-def eventually(what: str, condition: Callable[[], Any]) -> None:
-    """Wait for a condition, never for a time."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "not within %d s: %s" % (WAIT_SECONDS, what)
-        time.sleep(0.02)
 
 
 class Host:

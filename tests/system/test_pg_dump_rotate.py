@@ -14,9 +14,8 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,6 +24,8 @@ from typing import Any
 import docker
 import psycopg2
 import pytest
+
+from .conftest import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = os.environ.get("BULKHEAD_POSTGRES15_IMAGE", "bulkhead/postgres:15")
@@ -63,20 +64,6 @@ ROWS = {
     ("public", "archon_settings"): 45,
     ("public", "guarded"): 2,
 }
-
-
-def eventually(what: str, condition: Callable[[], Any]) -> Any:
-    """Wait for a condition, never for a time."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            found = condition()
-        except psycopg2.OperationalError:
-            found = None
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError("not within %d s: %s" % (WAIT_SECONDS, what))
 
 
 class Server:

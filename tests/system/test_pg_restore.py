@@ -18,11 +18,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg2
 import pytest
+
+from .conftest import eventually
 
 IMAGE = os.environ.get("BULKHEAD_POSTGRES15_IMAGE", "bulkhead/postgres:15")
 IMAGE_17 = os.environ.get("BULKHEAD_POSTGRES17_IMAGE", "bulkhead/postgres:17")
@@ -186,17 +188,6 @@ def lose_the_database_and_its_roles(server: Any) -> None:
     server.sql("postgres", "DROP DATABASE archon_db")
     for role in (quoted(name) for name in OWN_ROLES):
         server.sql("postgres", f'ALTER ROLE {role} RENAME TO {role[:-1]} gone"')
-
-
-def eventually(what: str, condition: Callable[[], Any]) -> Any:
-    """Wait for a condition, never for a time."""
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not within {WAIT_S} s: {what}")
 
 
 def docker(*arguments: str) -> list[str]:

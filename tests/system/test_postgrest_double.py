@@ -18,6 +18,8 @@ import psycopg2
 import pytest
 import requests
 
+from .conftest import eventually
+
 POSTGRES_IMAGE = os.environ.get("BULKHEAD_POSTGRES15_IMAGE", "bulkhead/postgres:15")
 POSTGREST_IMAGE = os.environ.get("BULKHEAD_POSTGREST_IMAGE", "bulkhead/postgrest-double:1")
 LABELS = {"bulkhead.test": "true"}
@@ -43,21 +45,6 @@ REVOKE ALL ON secrets FROM anon;
 CREATE VIEW claims AS SELECT current_user::text AS who, current_setting('request.jwt.claims', true) AS claims,
     current_setting('app.settings.colour', true) AS colour;
 """
-
-
-def eventually(what: str, condition: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
-    """Wait for a condition, never for a time; an exception of the network counts as "not yet"."""
-    deadline = time.monotonic() + seconds
-    last: Any = None
-    while time.monotonic() < deadline:
-        try:
-            last = condition()
-            if last:
-                return last
-        except (requests.RequestException, psycopg2.OperationalError) as error:
-            last = error
-        time.sleep(0.02)
-    raise AssertionError(f"waited {seconds} s in vain: {what} (last: {last!r})")
 
 
 def jwt(claims: dict[str, Any], secret: str = SECRET) -> str:

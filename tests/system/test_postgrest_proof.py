@@ -12,13 +12,14 @@ import pathlib
 import re
 import subprocess
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
+
+from .conftest import eventually
 
 POSTGRES_IMAGE = os.environ.get("BULKHEAD_POSTGRES15_IMAGE", "bulkhead/postgres:15")
 POSTGREST_IMAGE = os.environ.get("BULKHEAD_POSTGREST_IMAGE", "bulkhead/postgrest-double:1")
@@ -55,20 +56,6 @@ server {
     }
 }
 """
-
-
-def eventually(what: str, condition: Callable[[], Any]) -> Any:
-    """Wait for a condition; nobody's answer counts as "not yet"."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            found = condition()
-        except requests.RequestException:
-            found = None
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"waited in vain: {what}")
 
 
 def jwt(claims: dict[str, Any], secret: str = SECRET) -> str:

@@ -9,13 +9,14 @@ import pathlib
 import re
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
+
+from .conftest import eventually
 
 POSTGRES_IMAGE = os.environ.get("BULKHEAD_POSTGRES15_IMAGE", "bulkhead/postgres:15")
 POSTGREST_IMAGE = os.environ.get("BULKHEAD_POSTGREST_IMAGE", "bulkhead/postgrest-double:1")
@@ -75,20 +76,6 @@ db-anon-role = "anon"
 admin-server-port = 3001
 db-schemas = "public"
 """
-
-
-def eventually(what: str, condition: Callable[[], Any]) -> Any:
-    """Wait for a condition; nobody's answer counts as "not yet"."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            found = condition()
-        except requests.RequestException:
-            found = None
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"waited in vain: {what}")
 
 
 def docker(*arguments: str) -> str:

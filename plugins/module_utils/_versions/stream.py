@@ -112,6 +112,7 @@ def pump(
     Arguments:
         dump: runs the one, and calls its argument with each chunk.
         load: runs the other, and feeds it from its argument.
+        lines: rewrites each line on its way, for a server that is older.
 
     Raises:
         BulkheadError: either couldn't be run at all, or the dump ended in the middle.
