@@ -14,11 +14,8 @@ import time
 from typing import Any, Iterator, List, Sequence
 
 from .._core.errors import BulkheadError, ConflictError, OutsideError
+from .._core.sessions import KEEPALIVES
 
-# A killed container takes its network along: what its server still had to send never comes, nor does the connection's
-# end. Who is silent for 10 s is asked, and given up 20 s later; Linux alone would wait for two hours. Both ends ask:
-# libpq so that a run ends, the server so that its locks do.
-KEEPALIVES = {"idle": 10, "interval": 5, "count": 4}
 # Two keys of four bytes: ours, and a hash of what is locked. "bulk" and "bulr" in ASCII.
 _WORK = 0x62756C6B
 _RUN = 0x62756C72
@@ -36,7 +33,8 @@ SELECT a.pid, a.application_name, a.datname::text, coalesce(left(a.query, 60), '
                     WHERE l.locktype = 'advisory' AND l.granted AND l.classid = %s
                       AND h.application_name = a.application_name)
 """
-# A run's own session has nothing to say for as long as the work takes. idle_session_timeout came with PostgreSQL 14.
+# A run's own session has nothing to say for as long as the work takes; where its run was cut off, it has to end by
+# itself, or its locks would stay. idle_session_timeout came with PostgreSQL 14.
 _SESSION = dict(
     {"tcp_keepalives_" + name: str(number) for name, number in KEEPALIVES.items()}, idle_session_timeout="0"
 )

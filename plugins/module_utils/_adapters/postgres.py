@@ -19,6 +19,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 
 from .._core.errors import BulkheadError, InputError, OutsideError, StateError
 from .._core.inspection import environment_of
+from .._core.sessions import CLIENT_KEEPALIVES
 from .._core.sql import Secret, Sql
 from . import locks
 from .docker import Docker, ExecResult
@@ -35,8 +36,6 @@ else:
     PSYCOPG2_IMPORT_ERROR = None
 
 SERVER_PORT = "5432/tcp"
-# No tcp_user_timeout: a server that waits for a lock reads nothing either, and would count as gone.
-_KEEPALIVES: Dict[str, Any] = {"keepalives_" + name: number for name, number in locks.KEEPALIVES.items()}
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,7 @@ class Postgres:
                 dbname=database,
                 application_name=self._application_name,
                 connect_timeout=10,
-                **_KEEPALIVES,
+                **CLIENT_KEEPALIVES,
             )
             # Names are quoted by psycopg2 as UTF-8. In a database without an encoding nothing is converted.
             if connection.info.parameter_status("server_encoding") != "SQL_ASCII":

@@ -1,13 +1,19 @@
 # Copyright (c) 2026, the bulkhead.stack authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who uses a database, and how nobody does: for all that rename, drop or leave one."""
+"""Sessions: when they count as lost, who uses a database, and how nobody does."""
 
 import contextlib
 from typing import Any, Dict, Iterator, List, Mapping, Protocol, Sequence
 
 from .errors import BulkheadError
 from .sql import Sql
+
+# A killed container takes its network along: what its server still had to send never comes, nor does the connection's
+# end. Who is silent for 10 s is asked, and given up 20 s later; Linux alone would wait for two hours.
+KEEPALIVES = {"idle": 10, "interval": 5, "count": 4}
+# libpq's parameters. No tcp_user_timeout: a server that waits for a lock reads nothing either, and would count as gone.
+CLIENT_KEEPALIVES: Dict[str, Any] = {"keepalives_" + name: number for name, number in KEEPALIVES.items()}
 
 # A background worker that is connected, such as pg_cron's, uses it as well, and keeps it from being renamed; what the
 # server starts by itself ends by itself. The kind of another role's session is shown to few. Sessions of one run have

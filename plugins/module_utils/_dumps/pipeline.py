@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from .._core.errors import BulkheadError, OutsideError, StateError, VerificationError
+from .._core.sessions import CLIENT_KEEPALIVES
 from .._core.sql import Sql
 from .._core.text import format_size, iso_utc
 from .catalogue import ENCRYPTED_SUFFIX, GLOBALS_SUFFIX, MANIFEST_SUFFIX, Copy, partial_name
@@ -162,8 +163,9 @@ def end_sessions(server: Server, run: str) -> None:
 
 
 def connection_text(database: str) -> str:
-    """Return a conninfo text for a database: a bare name with an equals sign would itself be read as one."""
-    return "dbname='%s'" % database.replace("\\", "\\\\").replace("'", "\\'")
+    """Return a client program's conninfo text for a database: a bare name with an equals sign would be read as one."""
+    quoted = database.replace("\\", "\\\\").replace("'", "\\'")
+    return " ".join(["dbname='%s'" % quoted, *("%s=%d" % item for item in CLIENT_KEEPALIVES.items())])
 
 
 def check_space(folder: Folder, facts: Dict[str, Any], last: Optional[Copy], times: int = 1) -> None:
