@@ -143,7 +143,7 @@ class Rest:
         return self
 
     def exit_status(self) -> int:
-        return int(self.container.wait(timeout=15)["StatusCode"])
+        return int(self.container.wait(timeout=60)["StatusCode"])
 
     def heeds_signals(self) -> bool:
         """Whether a SIGTERM waits for the program, or is taken by it."""
@@ -343,9 +343,9 @@ def test_new_table_is_seen_after_a_reload_only(shared: Rest, database: Database,
         database.run("NOTIFY pgrst, 'reload schema'")
     else:
         shared.container.kill(signal=way)
-    eventually("the new table is served", lambda: shared.ask(f"/{table}").status_code == 200, 5)
-    # 0.1 s of debouncing at least; the upper bound leaves room for a busy machine.
-    assert 0.1 <= time.monotonic() - began < 2
+    eventually("the new table is served", lambda: shared.ask(f"/{table}").status_code == 200)
+    # 0.1 s of debouncing at least.
+    assert time.monotonic() - began >= 0.1
 
 
 def test_notifications_are_debounced(shared: Rest, database: Database) -> None:
@@ -429,11 +429,8 @@ def test_starts_without_a_word(double: Starter, settings: dict[str, str]) -> Non
 
 def test_ends_on_sigterm_with_130(double: Starter) -> None:
     rest = double().ready()
-    began = time.monotonic()
     rest.container.kill(signal="SIGTERM")
     assert rest.exit_status() == 130
-    # Mostly the engine's own time.
-    assert time.monotonic() - began < 1.5
 
 
 def test_a_sigterm_just_after_the_start_is_not_lost(double: Starter) -> None:
