@@ -138,7 +138,7 @@ def test_a_database_in_use_stays(call: Any, cluster: Any, register: Any, tmp_pat
         )
         session.wait()
     assert "Somebody is connected" in done["msg"]
-    assert "1 of postgres (psql)" in done["msg"]
+    assert "1 of postgres (psql, from a local socket)" in done["msg"]
     # Nobody is connected now, but there is no dump of it.
     refused = call("kept_expire", path=path, cluster="main", container=cluster.name, clock=LATER)
     assert "There is no dump of app_db_undone" in refused["msg"]
