@@ -163,7 +163,10 @@ def end_sessions(server: Server, run: str) -> None:
 
 
 def connection_text(database: str) -> str:
-    """Return a client program's conninfo text for a database: a bare name with an equals sign would be read as one."""
+    """Return a client program's conninfo text for a database, with when to give a server up that is gone.
+
+    A bare name with an equals sign would itself be read as one.
+    """
     quoted = database.replace("\\", "\\\\").replace("'", "\\'")
     return " ".join(["dbname='%s'" % quoted, *("%s=%d" % item for item in CLIENT_KEEPALIVES.items())])
 
