@@ -39,7 +39,8 @@ _SESSION = dict(
     {"tcp_keepalives_" + name: str(number) for name, number in KEEPALIVES.items()}, idle_session_timeout="0"
 )
 _LIVE_ON = """
-SELECT pg_catalog.set_config(name, %s::jsonb ->> name, false) FROM pg_catalog.pg_settings WHERE %s::jsonb ? name
+SELECT pg_catalog.set_config(name, wanted, false)
+  FROM pg_catalog.jsonb_each_text(%s::jsonb) AS session (name, wanted) JOIN pg_catalog.pg_settings USING (name)
 """
 # How long an ended session may take to give back what it holds.
 _END_S = 30
@@ -49,8 +50,7 @@ def mark_run(connection: Any, run: str) -> None:
     """Let a session say, for as long as it lives, that the run of this name lives."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_catalog.pg_advisory_lock_shared(%s, pg_catalog.hashtext(%s))", (_RUN, run))
-        settings = json.dumps(_SESSION)
-        cursor.execute(_LIVE_ON, (settings, settings))
+        cursor.execute(_LIVE_ON, (json.dumps(_SESSION),))
 
 
 @contextlib.contextmanager
