@@ -143,7 +143,7 @@ def test_a_route_that_never_proves_itself_takes_both_phases_back(stack: Any, bef
         database["restrict_connect"] = False
     platform["postgrest"]["archon"]["probe"]["url"] = "http://localhost:18000/archon/rest/v1/no_such_table"
     said = failed(
-        stack.play("site", "--tags", "isolate,postgrest", "-e", "postgrest_wait_timeout=10", platform=platform)
+        stack.play("site", "--tags", "isolate,postgrest", "-e", "postgrest_wait_timeout=3", platform=platform)
     )
     assert "PGRST205" in said
     assert stack.fingerprint() == before
@@ -154,7 +154,7 @@ def test_rows_that_came_meanwhile_are_not_lost(stack: Any, before: dict[str, str
     stack.sql("archon_db", "INSERT INTO archon_settings (key, value) VALUES ('CAME_LATER', 'yes')")
     platform = stack.platform()
     platform["postgrest"]["archon"]["probe"]["url"] = "http://localhost:18000/archon/rest/v1/no_such_table"
-    said = failed(stack.play("site", "--tags", "postgrest", "-e", "postgrest_wait_timeout=10", platform=platform))
+    said = failed(stack.play("site", "--tags", "postgrest", "-e", "postgrest_wait_timeout=3", platform=platform))
     kept = stack.sql("postgres", "SELECT datname FROM pg_database WHERE datname LIKE 'archon_db_undone_%'")
     assert len(kept) == 1
     assert kept[0] in said

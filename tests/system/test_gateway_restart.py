@@ -77,7 +77,7 @@ def test_a_new_start_brings_the_route_and_takes_it_away(gateway: Gateway, call: 
 def test_one_that_started_before_the_file_changed_is_started_again(gateway: Gateway, call: Any) -> None:
     call("gateway_route", **options(gateway))
     result: dict[str, Any] = {"changed": False}
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 20
     while not result["changed"]:
         # As after a run that was killed between the file and the start. One second is told from the next.
         os.utime(gateway.file)

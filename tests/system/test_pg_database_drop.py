@@ -24,6 +24,7 @@ from ansible_collections.bulkhead.stack.plugins.module_utils._core.sql import Sq
 
 from .conftest import eventually
 
+WAIT_S = 30
 IMAGE = os.environ.get("BULKHEAD_POSTGRES17_IMAGE", "bulkhead/postgres:17")
 INITDB = "POSTGRES_INITDB_ARGS=-c wal_level=logical -c max_prepared_transactions=5"
 SETUP = """
@@ -141,7 +142,7 @@ def test_a_role_that_may_see_little_sees_who_uses_a_database(world: World, serve
             assert seen.value(Sql("SELECT 1", database="app_db")) == 1
             found = [(row["role"], row["application"], row["sessions"]) for row in users(seen, "app_db")]
         assert found == [("little", "no name", 1), ("postgres", "a-pool", 1)]
-        eventually("they are gone", lambda: users(seen, "app_db") == [])
+        eventually("they are gone", lambda: users(seen, "app_db") == [], WAIT_S)
     finally:
         seen.close()
         server.sql("postgres", "DROP ROLE little")
@@ -312,7 +313,7 @@ def kill_at_the_renaming(world: World) -> Any:
     waiting = (
         "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'ALTER DATABASE%RENAME%' AND wait_event_type = 'Lock'"
     )
-    eventually("it waits", lambda: world.server.sql("postgres", waiting) == "1")
+    eventually("it waits", lambda: world.server.sql("postgres", waiting) == "1", WAIT_S)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     return holder
@@ -343,7 +344,7 @@ def test_a_run_that_was_killed_right_after_the_renaming_is_finished(world: World
     holder = kill_at_the_renaming(world)
     holder.rollback()
     holder.close()
-    eventually("it is renamed", lambda: "app_db" not in world.databases())
+    eventually("it is renamed", lambda: "app_db" not in world.databases(), WAIT_S)
     (aside,) = world.databases()
     # It was written down before, so that it is kept and can be brought back; only the log lacks its end.
     assert (world.kept(), world.events()) == ([aside], ["database_drop_begun"])

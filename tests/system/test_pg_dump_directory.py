@@ -284,7 +284,7 @@ def test_a_killed_server_leaves_nothing(copies: Copies) -> None:
     host = copies.host
     options = {"database": "large_db", "compression": "gzip", "globals": False}
     process = copies.rotate_later(**options)
-    eventually("pg_dump copies rows", in_the_middle(copies))
+    eventually("pg_dump copies rows", in_the_middle(copies), WAIT_SECONDS)
     subprocess.run(["docker", "kill", host.server.name], check=True, stdout=subprocess.PIPE)
     result = result_of(process)
     assert result.get("failed"), result
@@ -298,14 +298,14 @@ def test_a_killed_server_leaves_nothing(copies: Copies) -> None:
 
 def test_a_killed_module_is_cleaned_up_after(copies: Copies) -> None:
     process = copies.rotate_later(database="large_db", compression="gzip", globals=False)
-    eventually("pg_dump copies rows", in_the_middle(copies))
+    eventually("pg_dump copies rows", in_the_middle(copies), WAIT_SECONDS)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=WAIT_SECONDS)
     assert [name for name in copies.files() if not name.endswith(".partial")] == []
     # Its pg_dump lives on in the container, and is still writing.
     after = copies.rotate(database="large_db", verify="hashed", compression="none")
     assert after["manifest"]["format"] == "directory", after
-    eventually("the server is rid of both runs", lambda: not copies.host.sessions())
+    eventually("the server is rid of both runs", lambda: not copies.host.sessions(), WAIT_SECONDS)
     assert {name.split(".")[0] for name in copies.files()} == {Path(after["dump"]).name.split(".")[0]}
     assert [line["event"] for line in read_log(copies)] == ["failed", "dumped"]
 

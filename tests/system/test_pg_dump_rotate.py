@@ -109,7 +109,7 @@ class Server:
             connection.close()
 
     def wait(self) -> None:
-        eventually("the server answers", lambda: self.sql("SELECT 1"))
+        eventually("the server answers", lambda: self.sql("SELECT 1"), WAIT_SECONDS)
 
     def dumping(self) -> bool:
         """Whether a pg_dump of ours is in the middle of a table's rows."""
@@ -546,7 +546,7 @@ def test_nobody_waits_for_a_view_that_was_looked_at(modules: Modules, server: Se
         process = modules.rotate_later(database="views")
         # pg_dump and the count wait for that table, after the module has looked at the view.
         waiting = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'bulkhead/%' AND wait_event_type = 'Lock'"
-        eventually("somebody waits", lambda: server.sql(waiting))
+        eventually("somebody waits", lambda: server.sql(waiting), WAIT_SECONDS)
         # Whoever had to wait for us here would keep pg_dump waiting behind it, and us for pg_dump: for good.
         server.sql("SET lock_timeout = '5s'; REFRESH MATERIALIZED VIEW seen", "views")
     finally:
@@ -575,20 +575,20 @@ def test_a_full_disk(modules: Modules, server: Server) -> None:
         # Half of the database's size would fit, its rows, which can't be compressed, don't.
         assert "no space left on device" in modules.fails(**large)
         assert modules.files() == []
-        eventually("the server is rid of our pg_dump", lambda: not server.sessions())
+        eventually("the server is rid of our pg_dump", lambda: not server.sessions(), WAIT_SECONDS)
         assert modules.rotate(verify="hashed")["changed"]
 
 
 def test_a_killed_module_is_cleaned_up_after(modules: Modules, server: Server) -> None:
     process = modules.rotate_later(database="large_db")
-    eventually("pg_dump copies rows", server.dumping)
+    eventually("pg_dump copies rows", server.dumping, WAIT_SECONDS)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=WAIT_SECONDS)
     assert any(name.endswith(".partial") for name in modules.files())
     result = modules.rotate(database="large_db", verify="hashed")
     assert result["changed"]
     assert {name.split(".")[0] for name in modules.files()} == {Path(result["dump"]).name.split(".")[0]}
-    eventually("the server is rid of both runs", lambda: not server.sessions())
+    eventually("the server is rid of both runs", lambda: not server.sessions(), WAIT_SECONDS)
 
 
 def test_a_killed_server_leaves_the_good_copies_and_nothing_else(modules: Modules, server: Server) -> None:
@@ -597,7 +597,7 @@ def test_a_killed_server_leaves_the_good_copies_and_nothing_else(modules: Module
     process = modules.rotate_later(
         database="large_db", verify="hashed", retention={"within": "1h"}, clock="2026-11-23T00:00:00Z"
     )
-    eventually("pg_dump copies rows", server.dumping)
+    eventually("pg_dump copies rows", server.dumping, WAIT_SECONDS)
     server.container.kill()
     result = result_of(process)
     assert result.get("failed"), result
@@ -619,7 +619,7 @@ def test_a_killed_server_leaves_the_good_copies_and_nothing_else(modules: Module
 
 def test_a_server_that_restarts_in_mid_dump(modules: Modules, server: Server) -> None:
     process = modules.rotate_later(database="large_db")
-    eventually("pg_dump copies rows", server.dumping)
+    eventually("pg_dump copies rows", server.dumping, WAIT_SECONDS)
     server.container.restart(timeout=0)
     assert result_of(process).get("failed")
     assert modules.files() == []
@@ -633,7 +633,7 @@ def test_another_container_that_restarts_is_nothing_to_it(modules: Modules, serv
     try:
         neighbour.wait()
         process = modules.rotate_later(database="large_db")
-        eventually("pg_dump copies rows", server.dumping)
+        eventually("pg_dump copies rows", server.dumping, WAIT_SECONDS)
         neighbour.container.restart(timeout=0)
         result = result_of(process)
         assert result["manifest"]["verified"]["level"] == "read", result
@@ -661,7 +661,7 @@ def test_rows_are_counted_in_the_dumps_own_snapshot(modules: Modules, server: Se
     for writer in writers:
         writer.start()
     try:
-        eventually("rows are written", lambda: len(written) > 4)
+        eventually("rows are written", lambda: len(written) > 4, WAIT_SECONDS)
         before = len(written)
         result = modules.rotate(database="busy")
         during = len(written) - before
@@ -720,7 +720,7 @@ def test_killed_in_mid_prune(modules: Modules) -> None:
     assert len(check["pruned"]) == 1991
     process = modules.rotate_later(**options)
     there = 3 * 2001
-    eventually("some are gone", lambda: len(os.listdir(modules.dest)) < there)
+    eventually("some are gone", lambda: len(os.listdir(modules.dest)) < there, WAIT_SECONDS)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=WAIT_SECONDS)
     left = len(modules.files())

@@ -139,11 +139,11 @@ class Rest:
         return self
 
     def up(self) -> "Rest":
-        eventually("the double is alive", lambda: self.admin("/live").status_code == 200)
+        eventually("the double is alive", lambda: self.admin("/live").status_code == 200, WAIT_SECONDS)
         return self
 
     def exit_status(self) -> int:
-        return int(self.container.wait(timeout=60)["StatusCode"])
+        return int(self.container.wait(timeout=15)["StatusCode"])
 
     def heeds_signals(self) -> bool:
         """Whether a SIGTERM waits for the program, or is taken by it."""
@@ -276,7 +276,7 @@ def test_no_schema_cache(double: Starter, database: Database, network: Any, faul
         assert outcome(answer) == (503, "PGRST002")
         assert answer.json()["message"] == "Could not query the database for the schema cache. Retrying."
     if fault == "schema-missing":
-        eventually("the log names the state", lambda: "3F000" in rest.logs())
+        eventually("the log names the state", lambda: "3F000" in rest.logs(), WAIT_SECONDS)
 
 
 @pytest.mark.parametrize("fault", ["wrong-password", "no-such-user"])
@@ -343,9 +343,9 @@ def test_new_table_is_seen_after_a_reload_only(shared: Rest, database: Database,
         database.run("NOTIFY pgrst, 'reload schema'")
     else:
         shared.container.kill(signal=way)
-    eventually("the new table is served", lambda: shared.ask(f"/{table}").status_code == 200)
-    # 0.1 s of debouncing at least.
-    assert time.monotonic() - began >= 0.1
+    eventually("the new table is served", lambda: shared.ask(f"/{table}").status_code == 200, 5)
+    # 0.1 s of debouncing at least; the upper bound leaves room for a busy machine.
+    assert 0.1 <= time.monotonic() - began < 2
 
 
 def test_notifications_are_debounced(shared: Rest, database: Database) -> None:
@@ -363,7 +363,7 @@ def test_notifications_are_debounced(shared: Rest, database: Database) -> None:
         for number in range(5):
             cursor.execute(f"NOTIFY pgrst, 'reload schema'; SELECT {number}")
     connection.close()
-    eventually("it reloads", lambda: loads() > before)
+    eventually("it reloads", lambda: loads() > before, WAIT_SECONDS)
     assert loads() == before + 1
 
 
@@ -373,11 +373,11 @@ def test_reload_config_takes_settings_of_the_database(double: Starter, database:
     try:
         assert len(rest.ask("/fruits").json()) == 3
         database.run("NOTIFY pgrst, 'reload config'")
-        eventually("two rows are served", lambda: len(rest.ask("/fruits").json()) == 2)
+        eventually("two rows are served", lambda: len(rest.ask("/fruits").json()) == 2, WAIT_SECONDS)
         assert 'db-max-rows = "2"' in rest.admin("/config").text
         database.run("ALTER ROLE authenticator IN DATABASE postgres RESET pgrst.db_max_rows")
         rest.container.kill(signal="SIGUSR2")
-        eventually("three rows are served", lambda: len(rest.ask("/fruits").json()) == 3)
+        eventually("three rows are served", lambda: len(rest.ask("/fruits").json()) == 3, WAIT_SECONDS)
     finally:
         database.run("ALTER ROLE authenticator IN DATABASE postgres RESET ALL")
 
@@ -394,7 +394,7 @@ def test_settings_of_the_database(double: Starter, database: Database, db_config
 def test_a_schema_created_later_is_found_at_its_next_retry(double: Starter, database: Database) -> None:
     rest = double(db_schemas="late").up()
     # The wait of two seconds has just begun when the second look has failed.
-    eventually("two looks have failed", lambda: "in 2 seconds" in rest.logs())
+    eventually("two looks have failed", lambda: "in 2 seconds" in rest.logs(), WAIT_SECONDS)
     began = time.monotonic()
     database.run("CREATE SCHEMA late; NOTIFY pgrst, 'reload schema'")
     rest.ready()
@@ -429,21 +429,24 @@ def test_starts_without_a_word(double: Starter, settings: dict[str, str]) -> Non
 
 def test_ends_on_sigterm_with_130(double: Starter) -> None:
     rest = double().ready()
+    began = time.monotonic()
     rest.container.kill(signal="SIGTERM")
     assert rest.exit_status() == 130
+    # Mostly the engine's own time.
+    assert time.monotonic() - began < 1.5
 
 
 def test_a_sigterm_just_after_the_start_is_not_lost(double: Starter) -> None:
     rest = double()
     # A process that the kernel has only just made takes none: PID 1 has no default for a signal.
-    eventually("signals aren't lost any more", rest.heeds_signals)
+    eventually("signals aren't lost any more", rest.heeds_signals, WAIT_SECONDS)
     rest.container.kill(signal="SIGTERM")
     assert rest.exit_status() == 130
 
 
 def test_no_admin_server_unless_asked_for(double: Starter) -> None:
     rest = double(admin_server_port="")
-    eventually("it serves", lambda: rest.ask("/fruits").status_code == 200)
+    eventually("it serves", lambda: rest.ask("/fruits").status_code == 200, WAIT_SECONDS)
     with pytest.raises(requests.ConnectionError):
         rest.admin("/live")
 
@@ -548,7 +551,7 @@ def test_the_database_stops_while_it_serves(double: Starter, database: Database)
     rest = double().ready()
     assert rest.ask("/fruits").status_code == 200
     database.container.stop(timeout=10)
-    eventually("it is not ready", lambda: not rest.is_ready())
+    eventually("it is not ready", lambda: not rest.is_ready(), WAIT_SECONDS)
     assert rest.admin("/live").status_code == 200
     assert outcome(rest.ask("/fruits")) == (503, "57P01")
     assert outcome(rest.ask("/fruits")) == (503, "PGRST002")
